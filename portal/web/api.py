@@ -1,0 +1,74 @@
+"""What the API's answers have in common: their errors, in the form the client speaks, and their paging."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+DEFAULT_PAGE_SIZE = 50
+MAXIMUM_PAGE_SIZE = 2000
+
+TITLES = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Body too large",
+    418: "Not released yet",
+    429: "Too many requests",
+    500: "Unexpected error",
+    503: "Temporarily unavailable",
+}
+
+
+def speaks_json(request: HttpRequest) -> bool:
+    """Whether the client speaks JSON: it accepts it by name, sent it, or uses the dialect's own key header."""
+    return (
+        "application/json" in request.headers.get("Accept", "").lower()
+        or "json" in request.headers.get("Content-Type", "").lower()
+        or "X-Eflow-API-Key" in request.headers
+    )
+
+
+def error_answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
+    """The error as JSON or as a page. In JSON ``error`` and ``Error`` say the same: clients in the wild read either."""
+    if speaks_json(request):
+        content = json.dumps({"code": str(status), "error": sentence, "Error": sentence})
+        return HttpResponse(content, status=status, content_type="application/json")
+    page = render_to_string(
+        "api_error.html",
+        {"status": status, "title": TITLES[status], "sentence": sentence},
+    )
+    response = HttpResponse(page, status=status)
+    # The page needs nothing, so it may load nothing: what it says may come from whoever made the URL.
+    response["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
+    return response
+
+
+def paged(request: HttpRequest, body: dict[str, Any] | None = None) -> tuple[int, int]:
+    """``page`` and ``page_size`` from the query string or, failing that, the body.
+
+    What is not a number counts as absent, and a page_size over the maximum as the maximum (wire.md section 1).
+    """
+    given = body or {}
+    page = positive(request.GET.get("page", given.get("page")), 1)
+    page_size = positive(request.GET.get("page_size", given.get("page_size")), DEFAULT_PAGE_SIZE)
+    # Beyond this OFFSET itself overflows; such a page is empty anyway.
+    return min(page, 1_000_000_000), min(page_size, MAXIMUM_PAGE_SIZE)
+
+
+def positive(value: object, default: int) -> int:
+    text = str(value).strip()
+    if not text.isascii() or not text.isdecimal() or len(text) > 12:
+        return default
+    return int(text) or default
+
+
+def paging(page: int, page_size: int, total_count: int) -> dict[str, Any]:
+    """The three paging fields as every list answers them: as an object, and beside it."""
+    fields = {"page": page, "page_size": page_size, "total_count": total_count}
+    return {"paging": fields, **fields}

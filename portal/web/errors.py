@@ -1,0 +1,44 @@
+"""Error answers for people: pages for a browser, toasts for htmx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+
+from portal.web.access import Forbidden, to_sign_in
+from portal.web.htmx import is_htmx, toast
+
+
+class ForbiddenMiddleware:
+    """Turns a missing right into the 403 that names it: a toast under htmx, a page otherwise."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, Forbidden):
+            return None
+        return forbidden(request, exception.sentence)
+
+
+def forbidden(request: HttpRequest, sentence: str) -> HttpResponse:
+    if not is_htmx(request):
+        return render(request, "403.html", {"sentence": sentence}, status=403)
+    response = HttpResponse(sentence, status=403, content_type="text/plain; charset=utf-8")
+    toast(request, response, title="Forbidden", text=sentence)
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without a valid token: most often a page that was open while its session ended."""
+    if not getattr(request, "user", None) or not request.user.is_authenticated:
+        return to_sign_in(request)
+    return forbidden(
+        request,
+        "This page was open too long. Reload it and try again; nothing was changed.",
+    )
