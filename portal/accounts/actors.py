@@ -1,0 +1,36 @@
+"""Who does something: what every verb takes as ``by``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from portal.accounts.models import User
+    from portal.web.client_ip import Address
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A user, with the one who impersonates them; or something that is no user, such as a command or a key."""
+
+    label: str
+    user: User | None = None
+    impersonator: User | None = None
+    ip: Address | None = None
+
+    @classmethod
+    def of(cls, user: User, *, impersonator: User | None = None, ip: Address | None = None) -> Actor:
+        return cls(label=str(user), user=user, impersonator=impersonator, ip=ip)
+
+    @classmethod
+    def system(cls, label: str) -> Actor:
+        """A part of the product, named as an operator would call it: ``manage.py issue_key``."""
+        return cls(label=label)
+
+    @property
+    def full_label(self) -> str:
+        """The label for ``x_by`` columns, which name both when one views as the other."""
+        if self.impersonator is None:
+            return self.label
+        return f"{self.impersonator} as {self.label}"
