@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.core.validators import RegexValidator
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils.timezone import now
+
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event
+from portal.network.currencies import currency_choices
+from portal.network.timezones import timezone_choices
+
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
+
+
+class Network(models.Model):
+    """The company that runs this deployment. Its settings are one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    name = models.CharField(max_length=120)
+    timezone = models.CharField("time zone", max_length=60, default="UTC", choices=timezone_choices)
+    currency = models.CharField(max_length=3, default="USD", choices=currency_choices)
+    support_name = models.CharField("support contact", max_length=120, blank=True)
+    support_email = models.EmailField("support e-mail", blank=True)
+    tracking_domain = models.CharField(
+        max_length=253,
+        blank=True,
+        validators=[
+            RegexValidator(
+                r"^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$",
+                "Enter a host name alone, such as go.example.com: no https://, no path.",
+            )
+        ],
+    )
+    budget_requests = models.PositiveIntegerField("requests", default=60)
+    budget_seconds = models.PositiveIntegerField("seconds", default=60)
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(id=1), name="network_is_one_row"),
+            models.CheckConstraint(
+                condition=Q(budget_requests__gte=1, budget_requests__lte=1_000_000),
+                name="network_budget_requests",
+            ),
+            models.CheckConstraint(
+                condition=Q(budget_seconds__gte=1, budget_seconds__lte=86_400),
+                name="network_budget_seconds",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @classmethod
+    def load(cls) -> Network:
+        """The settings; those of a network nobody has set up yet when there is no row."""
+        return cls.objects.filter(pk=1).first() or cls(name="Your network")
+
+    @transaction.atomic
+    def change(self, *, by: Actor, kind: EventKind = EventKind.NETWORK_CHANGED, **fields: Any) -> None:
+        """Saves the named settings, for everyone from the next request on, with what they were in the event."""
+        current = Network.objects.select_for_update().filter(pk=1).first()
+        before = {field: getattr(current or self, field) for field in fields}
+        for field, value in fields.items():
+            setattr(self, field, value)
+        changed = {field: [before[field], value] for field, value in fields.items() if before[field] != value}
+        if current is None:
+            self.save(force_insert=True)
+        elif not changed:
+            return
+        else:
+            self.updated_at = now()
+            self.save(update_fields=[*fields, "updated_at"])
+        Event.record(kind, by=by, subject=self, details=changed)
