@@ -1,0 +1,120 @@
+"""The Affiliate API about the partner itself, and the Network API about partners (wire.md sections 2 and 10)."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+
+from partners.models import Partner
+from portal.network.models import Network
+from portal.network.timezones import BY_NAME
+from portal.web.api import paged, paging
+
+affiliates = Router(tags=["Account"])
+networks = Router(tags=["Affiliates"])
+
+
+class PartnerCall(Protocol):
+    @property
+    def partner(self) -> Partner: ...
+
+
+class PartnerRequest(HttpRequest):
+    """A call of the Affiliate API: everything it may see starts at ``call.partner``."""
+
+    call: PartnerCall
+
+
+class Affiliate(Schema):
+    network_affiliate_id: int = Field(description="Number of the partner.")
+    network_id: int = Field(description="Number of the network; always 1.")
+    name: str
+    account_status: str = Field(description="active, pending (onboarding) or inactive (paused).")
+    network_employee_id: int = Field(description="Number of the account manager; 0 without one.")
+    default_currency_id: str = Field(description="ISO 4217 code.")
+    timezone_id: int = Field(description="See /v1/meta/timezones.")
+    country_code: str = Field(description="ISO 3166-1 alpha-2; empty when unknown.")
+    website: str
+    time_created: int = Field(description="Unix seconds.")
+    time_saved: int = Field(description="Unix seconds.")
+
+
+class NetworkInfo(Schema):
+    network_id: int = Field(description="Always 1.")
+    name: str
+    displayed_name: str = Field(description="The same as name.")
+    timezone_id: int = Field(description="The network's time zone; see /v1/meta/timezones.")
+    timezone: str = Field(description="Its IANA name.")
+    currency_id: str = Field(description="ISO 4217 code.")
+    default_currency_id: str = Field(description="The same as currency_id.")
+    support_name: str
+    support_email: str
+    tracking_domain: str
+
+
+class Paging(Schema):
+    page: int
+    page_size: int
+    total_count: int
+
+
+class Affiliates(Paging):
+    affiliates: list[Affiliate]
+    paging: Paging
+
+
+ACCOUNT_STATUS = {"active": "active", "onboarding": "pending", "paused": "inactive"}
+
+
+def affiliate(partner: Partner) -> dict[str, Any]:
+    return {
+        "network_affiliate_id": partner.pk,
+        "network_id": 1,
+        "name": partner.name,
+        "account_status": ACCOUNT_STATUS[partner.status],
+        "network_employee_id": partner.manager_id or 0,
+        "default_currency_id": partner.currency,
+        "timezone_id": BY_NAME[partner.timezone].timezone_id,
+        "country_code": partner.country_code,
+        "website": partner.website,
+        "time_created": int(partner.created_at.timestamp()),
+        "time_saved": int(partner.updated_at.timestamp()),
+    }
+
+
+@affiliates.get("/affiliate", response=Affiliate, summary="Your account")
+def read_affiliate_account(request: PartnerRequest) -> dict[str, Any]:
+    """The partner whose key made the call."""
+    return affiliate(request.call.partner)
+
+
+@affiliates.get("/network", response=NetworkInfo, summary="The network")
+def read_network(request: PartnerRequest) -> dict[str, Any]:
+    """The network you work with: its name, time zone and currency, and whom to ask."""
+    network = Network.load()
+    return {
+        "network_id": 1,
+        "name": network.name,
+        "displayed_name": network.name,
+        "timezone_id": BY_NAME[network.timezone].timezone_id,
+        "timezone": network.timezone,
+        "currency_id": network.currency,
+        "default_currency_id": network.currency,
+        "support_name": network.support_name,
+        "support_email": network.support_email,
+        "tracking_domain": network.tracking_domain,
+    }
+
+
+@networks.get("/affiliates", response=Affiliates, summary="All affiliates")
+def list_affiliates(request: HttpRequest) -> dict[str, Any]:
+    """Every partner of the network, by number; `page` and `page_size` choose which."""
+    page, page_size = paged(request)
+    partners = Partner.objects.order_by("pk")
+    first = (page - 1) * page_size
+    return {
+        "affiliates": [affiliate(partner) for partner in partners[first : first + page_size]],
+        **paging(page, page_size, partners.count()),
+    }

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils.timezone import now
+
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event, User
+from portal.network.currencies import currency_choices
+from portal.network.timezones import timezone_choices
+
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
+
+
+class FlagAlreadyClosed(Exception):
+    """The flag was closed before, perhaps by someone else a moment ago."""
+
+
+class PartnerQuerySet(models.QuerySet["Partner"]):
+    def visible_to(self, user: User) -> Self:
+        """Network users see every partner, a partner's user that partner alone."""
+        return self if user.is_network_user else self.filter(pk=user.partner_id)
+
+    def with_flags(self) -> Self:
+        open_flags = Flag.objects.open().filter(partner=OuterRef("pk"))
+        return self.annotate(has_open_flags=Exists(open_flags))
+
+    def for_listing(self) -> Self:
+        return self.select_related("manager").with_flags().order_by("name", "pk")
+
+    def search(self, text: str) -> Self:
+        """Partners whose name, contact or number contains ``text``."""
+        found = Q(name__icontains=text) | Q(technical_contact_email__icontains=text) | Q(website__icontains=text)
+        return self.filter(found | Q(pk=int(text)) if text.isdecimal() and len(text) < 10 else found)
+
+
+class Partner(models.Model):
+    """An affiliate: it promotes the network's offers, and its systems ask the API with its keys."""
+
+    class Status(models.TextChoices):
+        ONBOARDING = "onboarding", "Onboarding"
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused"
+
+    name = models.CharField(max_length=120)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.ONBOARDING)
+    manager = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="managed_partners",
+        verbose_name="manager",
+    )
+    technical_contact_name = models.CharField("technical contact", max_length=120, blank=True)
+    technical_contact_email = models.EmailField("technical contact's e-mail", blank=True)
+    website = models.URLField(max_length=300, blank=True)
+    country_code = models.CharField("country", max_length=2, blank=True)
+    timezone = models.CharField("time zone", max_length=60, default="UTC", choices=timezone_choices)
+    currency = models.CharField(max_length=3, default="USD", choices=currency_choices)
+    notes = models.TextField("internal notes", blank=True)
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
+
+    objects = PartnerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(status__in=["onboarding", "active", "paused"]),
+                name="partner_status_is_known",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["name", "id"], name="partner_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_technical_contact(self) -> bool:
+        return bool(self.technical_contact_email)
+
+    @classmethod
+    @transaction.atomic
+    def create(cls, *, by: Actor, **fields: Any) -> Partner:
+        partner = cls.objects.create(**fields)
+        Event.record(EventKind.PARTNER_CREATED, by=by, subject=partner, partner=partner)
+        return partner
+
+    @transaction.atomic
+    def change(self, *, by: Actor, **fields: Any) -> None:
+        """Saves the named fields, with what they were in the event; nothing is written when nothing changed."""
+        current = Partner.objects.select_for_update(of=("self",)).select_related("manager").get(pk=self.pk)
+        changed = {
+            field: [readable(getattr(current, field)), readable(value)]
+            for field, value in fields.items()
+            if getattr(current, field) != value
+        }
+        for field, value in fields.items():
+            setattr(self, field, value)
+        if not changed:
+            return
+        self.updated_at = now()
+        self.save(update_fields=[*changed, "updated_at"])
+        Event.record(
+            EventKind.PARTNER_CHANGED,
+            by=by,
+            subject=self,
+            partner=self,
+            details=changed,
+        )
+
+    @transaction.atomic
+    def raise_flag(self, *, kind: Flag.Kind, note: str, by: Actor) -> Flag:
+        flag = self.flags.create(kind=kind, note=note, raised_by=by.full_label)
+        Event.record(
+            EventKind.FLAG_RAISED,
+            by=by,
+            subject=self,
+            partner=self,
+            details={"flag": str(kind), "note": note},
+        )
+        return flag
+
+
+def readable(value: object) -> object:
+    """A field's value as an event keeps it."""
+    return str(value) if isinstance(value, models.Model) else value
+
+
+class FlagQuerySet(models.QuerySet["Flag"]):
+    def open(self) -> Self:
+        return self.filter(closed_at=None)
+
+
+class Flag(models.Model):
+    """A reason to be careful with a partner, open until someone closes it."""
+
+    class Kind(models.TextChoices):
+        FRAUD = "fraud", "Fraud"
+        QUALITY = "quality", "Quality"
+
+    partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="flags")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    note = models.CharField(max_length=300)
+    raised_at = models.DateTimeField(default=now)
+    raised_by = models.CharField(max_length=200)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=200, blank=True)
+
+    objects = FlagQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-raised_at", "-pk")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(kind__in=["fraud", "quality"]), name="flag_kind_is_known"),
+            models.CheckConstraint(
+                condition=Q(closed_at=None, closed_by="") | (Q(closed_at__isnull=False) & ~Q(closed_by="")),
+                name="flag_closed_at_and_by",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.note}"
+
+    @transaction.atomic
+    def close(self, *, by: Actor) -> None:
+        """:raises FlagAlreadyClosed: when someone was faster"""
+        moment = now()
+        if not Flag.objects.open().filter(pk=self.pk).update(closed_at=moment, closed_by=by.full_label):
+            raise FlagAlreadyClosed
+        self.closed_at, self.closed_by = moment, by.full_label
+        Event.record(
+            EventKind.FLAG_CLOSED,
+            by=by,
+            subject=self.partner,
+            partner=self.partner,
+            details={"flag": self.kind, "note": self.note},
+        )
