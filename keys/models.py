@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.db import connection, models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from netfields import CidrAddressField, InetAddressField
+
+from keys.sealing import seal, unseal
+from keys.secret import (
+    AFFILIATE_PREFIX,
+    NETWORK_PREFIX,
+    digest_of,
+    hint_of,
+    is_well_formed,
+    new_secret,
+)
+from partners.models import Partner
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event
+from portal.web.client_ip import Address, Network, is_in
+
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
+
+
+class AlreadyRevoked(Exception):
+    """The key was revoked before, perhaps by someone else a moment ago."""
+
+
+class AlreadyIssued(Exception):
+    """This very form was submitted before; ``key`` is what it issued then."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        super().__init__(str(key))
+
+
+class NetworkKeyChanged(Exception):
+    """Another network key was generated since the page was opened; replacing it unseen would cut someone off."""
+
+
+class AlreadyListed(Exception):
+    """The allowlist has this network already."""
+
+
+class NotRevealable(Exception):
+    """A network key is stored as a digest alone; a revoked or expired key is not shown again."""
+
+
+class KeyQuerySet(models.QuerySet["Key"]):
+    def live(self) -> Self:
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+    def of_network(self) -> Self:
+        return self.filter(realm=Key.Realm.NETWORK)
+
+    def for_listing(self) -> Self:
+        """Newest first, with what a row shows; the same number of queries for any number of keys."""
+        return self.select_related("partner").prefetch_related("allowlist").order_by("-created_at", "-pk")
+
+    def opened_by(self, secret: str) -> Key | None:
+        """The key that ``secret`` is, live or not; the database is not asked about text that cannot be one."""
+        if not is_well_formed(secret):
+            return None
+        return self.select_related("partner").prefetch_related("allowlist").filter(digest=digest_of(secret)).first()
+
+
+class Key(models.Model):
+    """A secret that opens one realm of the API: a partner's data, or the network's."""
+
+    class Realm(models.TextChoices):
+        AFFILIATE = "affiliate", "Affiliate API"
+        NETWORK = "network", "Network API"
+
+    class State(models.TextChoices):
+        LIVE = "live", "Live"
+        REVOKED = "revoked", "Revoked"
+        EXPIRED = "expired", "Expired"
+
+    realm = models.CharField(max_length=20, choices=Realm.choices)
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, null=True, related_name="keys")
+    label = models.CharField(max_length=80)
+    digest = models.BinaryField(max_length=32, unique=True)
+    hint = models.CharField(max_length=20)
+    ciphertext = models.BinaryField(null=True)
+    encryption_key = models.PositiveSmallIntegerField(null=True)
+    # The form that issued the key, so that pressing its button twice issues one.
+    submission = models.UUIDField(null=True, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.CharField(max_length=200)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.CharField(max_length=200, blank=True)
+    last_used_at = models.DateTimeField(null=True)
+    last_used_ip = InetAddressField(null=True, store_prefix_length=False)
+
+    objects = KeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "-pk")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(realm__in=["affiliate", "network"]),
+                name="key_realm_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(realm="affiliate", partner__isnull=False) | Q(realm="network", partner=None),
+                name="key_of_the_affiliate_realm_has_a_partner",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    realm="affiliate",
+                    ciphertext__isnull=False,
+                    encryption_key__isnull=False,
+                )
+                | Q(realm="network", ciphertext=None, encryption_key=None),
+                name="key_has_ciphertext_if_of_a_partner",
+            ),
+            models.CheckConstraint(
+                condition=Q(realm="affiliate") | Q(expires_at=None),
+                name="network_key_never_expires",
+            ),
+            models.CheckConstraint(
+                condition=Q(revoked_at=None, revoked_by="") | (Q(revoked_at__isnull=False) & ~Q(revoked_by="")),
+                name="key_revoked_at_and_by",
+            ),
+            models.CheckConstraint(condition=~Q(created_by=""), name="key_created_at_and_by"),
+            models.UniqueConstraint(
+                fields=["realm"],
+                condition=Q(realm="network", revoked_at=None),
+                name="at_most_one_live_network_key",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["encryption_key", "id"], name="key_encryption_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.hint})"
+
+    @property
+    def state(self) -> State:
+        if self.revoked_at is not None:
+            return self.State.REVOKED
+        if self.expires_at is not None and self.expires_at <= timezone.now():
+            return self.State.EXPIRED
+        return self.State.LIVE
+
+    @property
+    def is_live(self) -> bool:
+        return self.state is self.State.LIVE
+
+    @classmethod
+    @transaction.atomic
+    def issue(
+        cls,
+        *,
+        partner: Partner,
+        label: str,
+        by: Actor,
+        submission: uuid.UUID | None = None,
+    ) -> tuple[Key, str]:
+        """Issues a partner key; answers it with its secret.
+
+        ``submission`` names the form that asked. :raises AlreadyIssued: when it has issued its key before
+        """
+        if submission is not None:
+            # Serialises the two halves of a double click; the unique column stays the judge.
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                    [submission.hex],
+                )
+            earlier = partner.keys.filter(submission=submission).first()
+            if earlier is not None:
+                raise AlreadyIssued(earlier)
+        secret = new_secret(AFFILIATE_PREFIX)
+        # The ciphertext is bound to the row's id, so the id comes first.
+        key_id = next_id()
+        number, ciphertext = seal(secret, key_id=key_id)
+        key = cls.objects.create(
+            pk=key_id,
+            realm=cls.Realm.AFFILIATE,
+            partner=partner,
+            label=label,
+            digest=digest_of(secret),
+            hint=hint_of(secret),
+            ciphertext=ciphertext,
+            encryption_key=number,
+            submission=submission,
+            created_by=by.full_label,
+        )
+        Event.record(EventKind.KEY_ISSUED, by=by, subject=key, partner=partner)
+        return key, secret
+
+    @classmethod
+    @transaction.atomic
+    def generate_network_key(cls, *, by: Actor, replacing: Key | None) -> tuple[Key, str]:
+        """Issues the network key; the one before dies in the same moment. This is the only time its secret is seen.
+
+        :raises NetworkKeyChanged: when the live network key is not ``replacing`` (None: when there is one)
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('latchkey:network-key', 0))")
+        current = cls.objects.of_network().live().select_for_update().first()
+        if current != replacing:
+            raise NetworkKeyChanged
+        if current is not None:
+            current._revoke(by=by)
+        secret = new_secret(NETWORK_PREFIX)
+        key = cls.objects.create(
+            realm=cls.Realm.NETWORK,
+            label="Network key",
+            digest=digest_of(secret),
+            hint=hint_of(secret),
+            created_by=by.full_label,
+        )
+        replaced = {"replaced": current.hint} if current else {}
+        Event.record(EventKind.NETWORK_KEY_GENERATED, by=by, subject=key, details=replaced)
+        return key, secret
+
+    @transaction.atomic
+    def reveal(self, *, by: Actor, how: str) -> str:
+        """Answers the secret of a live partner key and leaves the event; ``how`` is "shown" or "copied".
+
+        :raises NotRevealable: when the key is a network key, revoked or expired
+        :raises keys.sealing.UnknownEncryptionKey: when the environment lacks its encryption key
+        """
+        if self.ciphertext is None or self.encryption_key is None or not self.is_live:
+            raise NotRevealable
+        secret = unseal(self.ciphertext, key_id=self.pk, number=self.encryption_key)
+        Event.record(
+            EventKind.KEY_REVEALED,
+            by=by,
+            subject=self,
+            partner=self.partner,
+            details={"how": how},
+        )
+        return secret
+
+    @transaction.atomic
+    def revoke(self, *, by: Actor) -> None:
+        """Closes the key for good, from the very next call on.
+
+        :raises AlreadyRevoked: when it was revoked before
+        """
+        self._revoke(by=by)
+        Event.record(EventKind.KEY_REVOKED, by=by, subject=self, partner=self.partner)
+
+    def _revoke(self, *, by: Actor) -> None:
+        now = timezone.now()
+        if not Key.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=now, revoked_by=by.full_label):
+            raise AlreadyRevoked
+        self.revoked_at, self.revoked_by = now, by.full_label
+
+    @transaction.atomic
+    def allow(self, *, network: Network, label: str, by: Actor) -> AllowlistEntry:
+        """Adds a network to the allowlist; the first one closes the key to every other address.
+
+        :raises AlreadyListed: when it stands there already
+        """
+        entry, is_new = self.allowlist.get_or_create(
+            network=network, defaults={"label": label, "created_by": by.full_label}
+        )
+        if not is_new:
+            raise AlreadyListed
+        Event.record(
+            EventKind.ALLOWLIST_ADDED,
+            by=by,
+            subject=self,
+            partner=self.partner,
+            details={"network": str(network), "label": label},
+        )
+        return entry
+
+    @transaction.atomic
+    def disallow(self, entry: AllowlistEntry, *, by: Actor) -> None:
+        """Takes a network off the allowlist. With the last one gone the key works from any address again.
+
+        Taking off what is gone already changes nothing and leaves no event.
+        """
+        deleted, _ = self.allowlist.filter(pk=entry.pk).delete()
+        if deleted:
+            Event.record(
+                EventKind.ALLOWLIST_REMOVED,
+                by=by,
+                subject=self,
+                partner=self.partner,
+                details={"network": str(entry.network), "label": entry.label},
+            )
+
+    def admits(self, address: Address | None) -> bool:
+        """Whether the allowlist lets ``address`` in; an empty one lets in any."""
+        networks = tuple(entry.network for entry in self.allowlist.all())
+        return not networks or (address is not None and is_in(address, networks))
+
+    def seal_anew(self) -> None:
+        """Re-seals the secret under the encryption key that writes."""
+        assert self.ciphertext is not None and self.encryption_key is not None
+        secret = unseal(self.ciphertext, key_id=self.pk, number=self.encryption_key)
+        self.encryption_key, self.ciphertext = seal(secret, key_id=self.pk)
+        self.save(update_fields=["encryption_key", "ciphertext"])
+
+
+def next_id() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('keys_key', 'id'))")
+        row: tuple[Any, ...] = cursor.fetchone()
+    return int(row[0])
+
+
+class AllowlistEntry(models.Model):
+    """An IP network that a key may be used from."""
+
+    key = models.ForeignKey(Key, on_delete=models.CASCADE, related_name="allowlist")
+    network = CidrAddressField()
+    label = models.CharField(max_length=80, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["key", "network"], name="allowlist_entry_is_unique"),
+            models.CheckConstraint(condition=~Q(created_by=""), name="allowlist_entry_created_at_and_by"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.network)
+
+
+class HostBitsSet(ValueError):
+    """The text names an address inside a network; ``meant`` is the network."""
+
+    def __init__(self, meant: Network) -> None:
+        self.meant = meant
+        super().__init__(str(meant))
+
+
+def parse_network(text: str) -> Network:
+    """Reads an address or a network in CIDR form; IPv4-mapped IPv6 is unwrapped.
+
+    :raises HostBitsSet: when bits beyond the prefix are set, as in 10.0.0.5/24
+    :raises ValueError: when it is neither
+    """
+    loose = ipaddress.ip_network(text.strip(), strict=False)
+    if isinstance(loose, ipaddress.IPv6Network) and loose.prefixlen >= 96:
+        mapped = loose.network_address.ipv4_mapped
+        if mapped is not None:
+            address = ipaddress.IPv6Address(text.strip().partition("/")[0]).ipv4_mapped
+            text = f"{address}/{loose.prefixlen - 96}"
+            loose = ipaddress.ip_network(text, strict=False)
+    try:
+        return ipaddress.ip_network(text.strip())
+    except ValueError:
+        raise HostBitsSet(loose) from None
