@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.db import connection, models
+
+from keys.gate import Outcome
+from keys.secret import redact
+
+if TYPE_CHECKING:
+    from keys.gate import Call
+
+# Values of these parameters say what was asked for; any other is stored by its name alone.
+KEPT_PARAMETERS = frozenset({"page", "page_size", "relationship", "order_field", "order_direction"})
+PATH_LENGTH = 500
+AGENT_LENGTH = 300
+
+
+class LoggedCallQuerySet(models.QuerySet["LoggedCall"]):
+    def about_partner(self, partner_id: int) -> Self:
+        return self.filter(partner_id=partner_id)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-id")
+
+    def before(self, call_id: uuid.UUID) -> Self:
+        """Older calls than that one. Ids are UUIDv7, so their order is that of time."""
+        return self.filter(id__lt=call_id)
+
+    def after(self, call_id: uuid.UUID) -> Self:
+        return self.filter(id__gt=call_id)
+
+
+class LoggedCall(models.Model):
+    """One row of the API Log. The table is partitioned by id, whose first 48 bits are the call's time.
+
+    It has no foreign keys: a row is written whatever has become of the key, and is dropped with its partition.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    received_at = models.DateTimeField()
+    realm = models.CharField(max_length=20, blank=True)
+    method = models.CharField(max_length=10)
+    path = models.CharField(max_length=PATH_LENGTH)
+    query = models.CharField(max_length=PATH_LENGTH, blank=True)
+    action = models.CharField(max_length=80, blank=True)
+    status = models.PositiveSmallIntegerField()
+    outcome = models.CharField(max_length=20)
+    limited_by = models.CharField(max_length=80, blank=True)
+    ip = models.GenericIPAddressField(null=True)
+    key_id = models.BigIntegerField(null=True)
+    key_hint = models.CharField(max_length=20, blank=True)
+    partner_id = models.BigIntegerField(null=True)
+    duration_us = models.PositiveIntegerField()
+    response_size = models.PositiveBigIntegerField()
+    user_agent = models.CharField(max_length=AGENT_LENGTH, blank=True)
+
+    objects = LoggedCallQuerySet.as_manager()
+
+    class Meta:
+        db_table = "apilog_call"
+        ordering = ("-id",)
+        indexes: ClassVar = [
+            models.Index(fields=["partner_id", "-id"], name="call_partner"),
+            models.Index(fields=["key_id", "-id"], name="call_key"),
+            models.Index(fields=["outcome", "-id"], name="call_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} {self.status}"
+
+    @property
+    def action_name(self) -> str:
+        """The action in words, e.g. "Read affiliate account"."""
+        return self.action.replace("_", " ").capitalize()
+
+    @property
+    def outcome_name(self) -> str:
+        return Outcome(self.outcome).replace("_", " ").capitalize()
+
+
+COLUMNS = (
+    "id received_at realm method path query action status outcome limited_by ip key_id key_hint partner_id "
+    "duration_us response_size user_agent"
+).split()
+INSERT = f"INSERT INTO apilog_call ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+
+
+def write(call: Call, *, duration_us: int) -> None:
+    """Writes the call's row in the current transaction; outside of one it is committed on return.
+
+    :raises django.db.Error: when it could not be written
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, row(call, duration_us=duration_us))
+
+
+def row(call: Call, *, duration_us: int) -> list[Any]:
+    return [
+        call.id,
+        call.received_at,
+        call.realm or "",
+        storable(call.method, 10),
+        storable(call.path, PATH_LENGTH),
+        storable(redacted_query(call.query), PATH_LENGTH),
+        call.action,
+        call.status,
+        str(call.outcome),
+        "",
+        str(call.ip) if call.ip else None,
+        call.key.pk if call.key else None,
+        call.key.hint if call.key else "",
+        call.key.partner_id if call.key else None,
+        duration_us,
+        call.response_size,
+        storable(call.user_agent, AGENT_LENGTH),
+    ]
+
+
+def redacted_query(query: str) -> str:
+    """The query string with every value left out that is not on the list of those that may be kept."""
+    kept = []
+    for pair in query.split("&") if query else []:
+        name, separator, value = pair.partition("=")
+        kept.append(f"{name}{separator}{value if name in KEPT_PARAMETERS else '…' if separator else ''}")
+    return "&".join(kept)
+
+
+def storable(text: str, length: int) -> str:
+    """Text from a client as the log may keep it: without keys, without what PostgreSQL cannot store, and short."""
+    return redact(text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode())[:length]
+
+
+def first_id_at(moment: datetime) -> uuid.UUID:
+    """The smallest id a call of that moment can have, for ranges of time over the primary key."""
+    return uuid.UUID(int=(int(moment.timestamp() * 1000) << 80))
