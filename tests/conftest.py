@@ -1,0 +1,135 @@
+"""The cast, and how to act as one of them. Everybody the tests speak of is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from keys.models import Key
+from partners.models import Partner
+from portal.accounts.actors import Actor
+from portal.accounts.models import Role, User
+from portal.network.models import Network
+
+PASSWORD = "correct horse battery staple"
+SETUP = Actor.system("tests")
+
+Browse = Callable[[User], Client]
+
+
+@pytest.fixture
+def network(db: None) -> Network:
+    network = Network(name="Northwind Affiliates")
+    network.change(by=SETUP, support_name="Partner Support", support_email="support@northwind.example")
+    return network
+
+
+@pytest.fixture
+def network_admin(db: None) -> Role:
+    return Role.create(
+        name="Network Admin",
+        by=SETUP,
+        security="full_control",
+        accounts_history_logs="full_access",
+        system_settings="full",
+        partners="full",
+    )
+
+
+@pytest.fixture
+def key_manager(db: None) -> Role:
+    return Role.create(name="Key Manager", by=SETUP, accounts_history_logs="full_access", partners="full")
+
+
+@pytest.fixture
+def affiliate_manager(db: None) -> Role:
+    return Role.create(name="Affiliate Manager", by=SETUP, partners="full")
+
+
+@pytest.fixture
+def acme(db: None) -> Partner:
+    return Partner.create(
+        by=SETUP,
+        name="Acme Media",
+        status="active",
+        technical_contact_name="Ada Park",
+        technical_contact_email="ada@acme.example",
+    )
+
+
+@pytest.fixture
+def other_partner(db: None) -> Partner:
+    return Partner.create(by=SETUP, name="Orbit Deals", status="active", technical_contact_email="tech@orbit.example")
+
+
+def person(name: str, **standing: Any) -> User:
+    user = User.invite(email=f"{name.lower()}@latchkey.example", name=name, by=SETUP, **standing)
+    user.choose_password(PASSWORD, by=SETUP)
+    return user
+
+
+@pytest.fixture
+def sonia(network: Network) -> User:
+    return person("Sonia", is_superuser=True)
+
+
+@pytest.fixture
+def nadia(network: Network, network_admin: Role) -> User:
+    return person("Nadia", role=network_admin)
+
+
+@pytest.fixture
+def amir(network: Network, key_manager: Role) -> User:
+    return person("Amir", role=key_manager)
+
+
+@pytest.fixture
+def vera(network: Network, affiliate_manager: Role) -> User:
+    return person("Vera", role=affiliate_manager)
+
+
+@pytest.fixture
+def paul(network: Network, acme: Partner) -> User:
+    return person("Paul", partner=acme)
+
+
+@pytest.fixture
+def otto(network: Network, other_partner: Partner) -> User:
+    return person("Otto", partner=other_partner)
+
+
+@pytest.fixture
+def cast(sonia: User, nadia: User, amir: User, vera: User, paul: User, otto: User) -> list[User]:
+    return [sonia, nadia, amir, vera, paul, otto]
+
+
+@pytest.fixture
+def browse() -> Browse:
+    """``browse(user)``: a browser in which the user is signed in."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def acme_key(acme: Partner) -> tuple[Key, str]:
+    return Key.issue(partner=acme, label="Reporting", by=SETUP)
+
+
+@pytest.fixture
+def call() -> Callable[..., Client]:
+    """``call(secret)``: an API client that presents the key and speaks JSON."""
+
+    def with_key(secret: str | None = None, **headers: str) -> Client:
+        if secret is not None:
+            headers = {"Authorization": f"Bearer {secret}", **headers}
+        return Client(headers={"Accept": "application/json", **headers})
+
+    return with_key
