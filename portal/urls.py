@@ -1,9 +1,16 @@
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from portal.api import api
+from portal.home import home
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home, name="home"),
+    path("", include("portal.accounts.urls")),
+    path("", include("portal.network.urls")),
+    path("", include("partners.urls")),
+    path("", include("keys.urls")),
+    path("", include("apilog.urls")),
     path("v1/", api.urls),
 ]
