@@ -200,6 +200,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
 
 EMAIL_URL = env.str("EMAIL_URL", default="console:")
 _email = env.dj_email_url("EMAIL_URL", default=EMAIL_URL)
