@@ -81,11 +81,12 @@ class LoggedCall(models.Model):
         return Outcome(self.outcome).replace("_", " ").capitalize()
 
 
-COLUMNS = (
-    "id received_at realm method path query action status outcome limited_by ip key_id key_hint partner_id "
-    "duration_us response_size user_agent"
-).split()
-INSERT = f"INSERT INTO apilog_call ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+INSERT = """
+INSERT INTO apilog_call (
+    id, received_at, realm, method, path, query, action, status, outcome, limited_by, ip, key_id, key_hint,
+    partner_id, duration_us, response_size, user_agent
+) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
 
 
 def write(call: Call, *, duration_us: int) -> None:

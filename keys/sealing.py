@@ -35,7 +35,7 @@ def seal(text: str, *, key_id: int) -> tuple[int, bytes]:
     return number, nonce + ring[number].encrypt(nonce, text.encode(), associated_data(key_id))
 
 
-def unseal(ciphertext: bytes, *, key_id: int, number: int) -> str:
+def unseal(ciphertext: bytes | memoryview, *, key_id: int, number: int) -> str:
     """:raises UnknownEncryptionKey: when the environment does not have encryption key ``number``
     :raises CannotUnseal: when the ciphertext is not the one sealed for ``key_id``
     """
@@ -92,7 +92,7 @@ def encryption_keys_can_be_read(app_configs: object, **kwargs: object) -> list[C
         return [
             Error(
                 str(error),
-                hint="Make one with: python -c 'import base64,os;print(\"1:\"+base64.b64encode(os.urandom(32)).decode())'",
+                hint="docs/configuration.md says how to make one.",
                 id="latchkey.E002",
             )
         ]

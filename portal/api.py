@@ -95,7 +95,7 @@ def answer(request: HttpRequest) -> HttpResponse:
         with transaction.atomic() if call.method in CHANGING else nullcontext():
             response = operate(request, call)
             record(call, response)
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001
         # This is the edge of the API: whatever went wrong inside becomes an answer here, and a row if that can be.
         response = answer_failure(request, call, failure)
     response["X-Request-ID"] = str(call.id)

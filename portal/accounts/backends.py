@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 
@@ -9,12 +11,8 @@ from portal.accounts.models import User
 class EmailBackend(BaseBackend):
     """Signs in by e-mail address in any case, and a password. Deactivated users cannot."""
 
-    def authenticate(
-        self,
-        request: HttpRequest | None,
-        email: str | None = None,
-        password: str | None = None,
-    ) -> User | None:
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        email, password = credentials.get("email"), credentials.get("password")
         if not email or password is None:
             return None
         user = User.objects.filter(email__iexact=email).first()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -21,6 +22,7 @@ from portal.accounts.models import Event, User
 from portal.accounts.rights import IMPERSONATE
 from portal.web.access import to_page, to_sign_in
 from portal.web.client_ip import client_ip
+from portal.web.requests import UserRequest
 
 HISTORY = "hijack_history"
 STARTED_AT = "impersonation_started_at"
@@ -42,8 +44,9 @@ class ImpersonationMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        request.impersonator = None  # type: ignore[attr-defined]
+    def __call__(self, plain: HttpRequest) -> HttpResponseBase:
+        request = cast(UserRequest, plain)
+        request.impersonator = None
         history = request.session.get(HISTORY, [])
         if history:
             impersonator = User.objects.active().select_related("role").filter(pk=history[-1]).first()
@@ -52,13 +55,9 @@ class ImpersonationMiddleware:
                 return to_sign_in(request)
             if not request.user.is_authenticated or not may_go_on(request, impersonator):
                 return end(request, impersonator)
-            request.impersonator = impersonator  # type: ignore[attr-defined]
+            request.impersonator = impersonator
         if request.user.is_authenticated:
-            request.actor = Actor.of(  # type: ignore[attr-defined]
-                request.user,
-                impersonator=request.impersonator,
-                ip=client_ip(request),  # type: ignore[attr-defined]
-            )
+            request.actor = Actor.of(request.user, impersonator=request.impersonator, ip=client_ip(request))
         return self.get_response(request)
 
 
@@ -71,12 +70,12 @@ def is_whom_the_session_knows(request: HttpRequest, impersonator: User) -> bool:
     return constant_time_compare(request.session.get(IMPERSONATOR_HASH, ""), impersonator.get_session_auth_hash())
 
 
-def may_go_on(request: HttpRequest, impersonator: User) -> bool:
+def may_go_on(request: UserRequest, impersonator: User) -> bool:
     lasted = time.time() - request.session.get(STARTED_AT, 0)
     return lasted < settings.IMPERSONATION_SECONDS and may_impersonate(hijacker=impersonator, hijacked=request.user)
 
 
-def end(request: HttpRequest, impersonator: User) -> HttpResponseBase:
+def end(request: UserRequest, impersonator: User) -> HttpResponseBase:
     """Back to the impersonator's own account, in a new session."""
     seen = request.user
     logout(request)

@@ -118,7 +118,7 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.select_related("role", "partner").order_by(Lower("name"), "pk")
 
 
-class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
+class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email__iexact=username)
 
@@ -142,7 +142,7 @@ class User(AbstractBaseUser):
     # Part of the session's hash: a new value ends every session of the user.
     sessions_id = models.UUIDField(default=uuid.uuid4)
 
-    objects = UserManager()
+    objects = UserManager.from_queryset(UserQuerySet)()
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar = ["name"]
