@@ -214,6 +214,9 @@ EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Latchkey <latchkey@localhost>")
 
+# An app's background jobs stand in its jobs.py.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DJANGO_TABLES2_TEMPLATE = "ui/table.html"
 

@@ -16,6 +16,8 @@ class EventKind(models.TextChoices):
     ENCRYPTION_KEY_ROTATED = "encryption_key.rotated", "Encryption key rotated"
     NETWORK_CHANGED = "network.changed", "Network settings changed"
     BUDGET_CHANGED = "budget.changed", "Rate-limit budget changed"
+    LOG_RETENTION_CHANGED = "log.retention_changed", "API Log retention changed"
+    LOG_EXPORTED = "log.exported", "API Log exported"
     PARTNER_CREATED = "partner.created", "Partner created"
     PARTNER_CHANGED = "partner.changed", "Partner changed"
     FLAG_RAISED = "flag.raised", "Flag raised"

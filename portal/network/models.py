@@ -38,6 +38,7 @@ class Network(models.Model):
     )
     budget_requests = models.PositiveIntegerField("requests", default=60)
     budget_seconds = models.PositiveIntegerField("seconds", default=60)
+    log_retention_days = models.PositiveIntegerField("days the API Log is kept", default=90, db_default=90)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
@@ -51,6 +52,10 @@ class Network(models.Model):
             models.CheckConstraint(
                 condition=Q(budget_seconds__gte=1, budget_seconds__lte=86_400),
                 name="network_budget_seconds",
+            ),
+            models.CheckConstraint(
+                condition=Q(log_retention_days__gte=1, log_retention_days__lte=3650),
+                name="network_log_retention_days",
             ),
         ]
 
