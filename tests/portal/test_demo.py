@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from apilog.models import LoggedCall
+from keys.gate import Outcome
+from keys.models import Key
+from keys.secret import LOOKS_LIKE_A_KEY
+from partners.models import Flag, Partner
+from portal.accounts.models import Event
+from portal.demo.story import CAST
+from portal.network.models import Network
+
+pytestmark = pytest.mark.django_db
+
+
+def demo(*arguments: str) -> str:
+    said = StringIO()
+    call_command("demo", *arguments, stdout=said)
+    return said.getvalue()
+
+
+def test_the_demo_tells_of_a_network_in_every_state() -> None:
+    said = demo("--password", "open-sesame-please")
+
+    assert "open-sesame-please" in said
+    assert all(f"{short}@latchkey.example" in said for short, *_ in CAST)
+    assert Network.load().budget_requests == 3000
+    assert Partner.objects.count() >= 40
+    assert set(Partner.objects.values_list("status", flat=True)) == set(Partner.Status.values)
+    assert set(Flag.objects.open().values_list("kind", flat=True)) == set(Flag.Kind.values)
+    assert Partner.objects.filter(technical_contact_email="").exists()
+    assert Partner.objects.filter(manager=None).exists()
+    assert {key.state for key in Key.objects.all()} == set(Key.State)
+    assert Key.objects.exclude(allowlist=None).exists()
+    assert Key.objects.live().filter(partner__users__email="paul@latchkey.example").exists()
+    assert not Key.objects.filter(partner__users__email="otto@latchkey.example").exists()
+    assert set(LoggedCall.objects.values_list("outcome", flat=True)) == set(Outcome) - {Outcome.ERROR}
+
+
+def test_the_demo_never_says_a_key() -> None:
+    said = demo()
+
+    assert not LOOKS_LIKE_A_KEY.search(said)
+
+
+def test_the_demos_past_is_in_the_order_it_happened() -> None:
+    demo()
+
+    happened = list(Event.objects.order_by("pk").values_list("occurred_at", flat=True))
+    assert happened == sorted(happened)
+    assert happened[-1] <= timezone.now()
+    received = list(LoggedCall.objects.order_by("id").values_list("received_at", flat=True))
+    assert received == sorted(received)
+    assert not Key.objects.filter(created_at__gt=timezone.now() - timedelta(days=1)).exists()
+
+
+def test_the_cast_of_the_demo_can_sign_in() -> None:
+    demo("--password", "open-sesame-please")
+
+    for short, *_ in CAST:
+        assert Client().login(email=f"{short}@latchkey.example", password="open-sesame-please")
+
+
+def test_the_demo_leaves_a_network_alone_that_is_there_already(network: Network) -> None:
+    assert demo("--if-empty") == ""
+
+    with pytest.raises(CommandError, match="Northwind Affiliates"):
+        demo()
+    assert Partner.objects.count() == 0
