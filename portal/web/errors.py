@@ -9,10 +9,12 @@ from django.shortcuts import render
 
 from portal.web.access import Forbidden, to_sign_in
 from portal.web.htmx import is_htmx, toast
+from portal.web.limits import TooMany
 
 
 class ForbiddenMiddleware:
-    """Turns a missing right into the 403 that names it: a toast under htmx, a page otherwise."""
+    """Turns a missing right into the 403 that names it, and a spent limit into the 429 that says when to try again:
+    a toast under htmx, a page otherwise."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -21,9 +23,11 @@ class ForbiddenMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, Forbidden):
-            return None
-        return forbidden(request, exception.sentence)
+        if isinstance(exception, Forbidden):
+            return forbidden(request, exception.sentence)
+        if isinstance(exception, TooMany):
+            return too_many(request, exception)
+        return None
 
 
 def forbidden(request: HttpRequest, sentence: str) -> HttpResponse:
@@ -31,6 +35,16 @@ def forbidden(request: HttpRequest, sentence: str) -> HttpResponse:
         return render(request, "403.html", {"sentence": sentence}, status=403)
     response = HttpResponse(sentence, status=403, content_type="text/plain; charset=utf-8")
     toast(request, response, title="Forbidden", text=sentence)
+    return response
+
+
+def too_many(request: HttpRequest, limit: TooMany) -> HttpResponse:
+    if is_htmx(request):
+        response = HttpResponse(limit.sentence, status=429, content_type="text/plain; charset=utf-8")
+        toast(request, response, title="Too many requests", text=limit.sentence)
+    else:
+        response = render(request, "429.html", {"sentence": limit.sentence}, status=429)
+    response["Retry-After"] = str(limit.seconds)
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -17,27 +18,38 @@ def render_page(
     template: str,
     context: dict[str, Any] | None = None,
     *,
-    partial: str | tuple[str, ...] = (),
+    partial: str | tuple[str, ...] | Mapping[str, str] = (),
     status: int = 200,
 ) -> HttpResponse:
     """Answers the page, or the one partial of it that htmx wants to replace.
 
     A partial has the name of the element that it replaces, so the target htmx names selects it; only those
-    in ``partial`` (and the dialog's) may be asked for.
+    in ``partial`` (and the dialog's) may be asked for. Where an element's id carries a number, ``partial`` is a
+    mapping of that id to the name of its partial.
     """
-    named = (partial,) if isinstance(partial, str) else partial
+    if not isinstance(partial, Mapping):
+        partial = {name: name for name in ((partial,) if isinstance(partial, str) else partial)}
     target = request.headers.get("HX-Target", "")
-    if is_htmx(request) and target in (*named, DIALOG):
-        template = f"{template}#{target}"
+    name = {DIALOG: DIALOG, **partial}.get(target)
+    if is_htmx(request) and name is not None:
+        template = f"{template}#{name}"
     response = render(request, template, context, status=status)
     response["Vary"] = "HX-Request, HX-Target, Cookie"
     return response
 
 
-def done(request: HttpRequest, *, redirect_to: str, event: str = "") -> HttpResponse:
+def done(
+    request: HttpRequest,
+    *,
+    redirect_to: str,
+    event: str = "",
+    keep_dialog: bool = False,
+    next_dialog: str = "",
+) -> HttpResponse:
     """Answers a change that was made: a browser goes to ``redirect_to``; htmx is told what changed.
 
-    With an ``event`` the regions that listen for it fetch themselves anew and the dialog closes;
+    With an ``event`` the regions that listen for it fetch themselves anew and the dialog closes, unless it is
+    kept (because such a region is inside it) or goes on to the one at ``next_dialog``;
     without one htmx leaves for ``redirect_to``.
     """
     if not is_htmx(request):
@@ -48,7 +60,12 @@ def done(request: HttpRequest, *, redirect_to: str, event: str = "") -> HttpResp
     if not event:
         response["HX-Redirect"] = redirect_to
         return response
-    response["HX-Trigger"] = trigger({event: True, "dialog:close": True, "toast": pending_toasts(request)})
+    told: dict[str, Any] = {event: True}
+    if next_dialog:
+        told["dialog:open"] = next_dialog
+    elif not keep_dialog:
+        told["dialog:close"] = True
+    response["HX-Trigger"] = trigger({**told, "toast": pending_toasts(request)})
     return response
 
 
