@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from portal.api import api
+from portal.gallery import gallery
 from portal.home import home
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,3 +16,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apilog.urls")),
     path("v1/", api.urls),
 ]
+
+if settings.DEBUG:
+    urlpatterns.append(path("ui/", gallery, name="ui"))

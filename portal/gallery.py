@@ -1,0 +1,105 @@
+"""The component reference at /ui/, routed while DEBUG is on: every component, in both color schemes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_tables2 as tables
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_GET
+
+from portal.web.access import public
+
+PARTNERS: list[dict[str, Any]] = [
+    {"name": "Acme Deals", "status": "active", "manager": "Vera Holm", "keys": 3, "last_call": "2026-11-20 17:42"},
+    {"name": "Bluebird Coupons", "status": "onboarding", "manager": "Amir Haddad", "keys": 0, "last_call": "never"},
+    {"name": "Cashback Cove", "status": "paused", "manager": "Vera Holm", "keys": 1, "last_call": "2026-10-02 08:05"},
+]
+STATUSES = {
+    "A partner": ["active", "onboarding", "paused"],
+    "A key": ["live", "revoked", "expired"],
+    "A call": [
+        "ok",
+        "bad_request",
+        "no_key",
+        "unknown_key",
+        "revoked_key",
+        "expired_key",
+        "wrong_realm",
+        "ip_denied",
+        "rate_limited",
+        "not_found",
+        "method_not_allowed",
+        "unreleased",
+        "error",
+    ],
+    "An account": ["active", "invited", "deactivated"],
+}
+EXAMPLE = 'curl https://tracking.northwind.example/v1/affiliates/affiliate \\\n  -H "Authorization: Bearer $LATCHKEY"'
+
+
+class PartnerTable(tables.Table):
+    name = tables.Column()
+    status = tables.Column()
+    manager = tables.Column()
+    keys = tables.Column("Live keys", attrs={"td": {"class": "numeric"}})
+    last_call = tables.Column()
+    menu = tables.Column("", empty_values=(), orderable=False)
+
+    class Meta:
+        empty_text = "No partner matches"
+        attrs: ClassVar = {"aria-label": "Partners"}
+
+    def render_status(self, value: str) -> str:
+        return render_to_string("ui/status.html", {"status": value, "label": value.capitalize()})
+
+    def render_menu(self, record: dict[str, Any]) -> str:
+        row = PARTNERS.index(record)
+        return render_to_string("ui/gallery_menu.html", {"id": f"{self.prefix}menu-{row}", "name": record["name"]})
+
+
+class KeyForm(forms.Form):
+    label = forms.CharField(help_text="What the partner will use it for, such as “Billing” or “Daily report”.")
+    environment = forms.ChoiceField(choices=[("live", "Live"), ("staging", "Staging")])
+    note = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), required=False)
+    password = forms.CharField(widget=forms.PasswordInput, help_text="At least 10 characters.")
+    realm = forms.ChoiceField(
+        widget=forms.RadioSelect, choices=[("affiliate", "Affiliate API"), ("network", "Network API")]
+    )
+    anyway = forms.BooleanField(
+        label="Issue it although the partner is not ready",
+        help_text="The partner is onboarding and has no technical contact.",
+    )
+
+
+class FilterForm(forms.Form):
+    q = forms.CharField(label="Search", required=False, widget=forms.SearchInput(attrs={"placeholder": "Name"}))
+    status = forms.ChoiceField(
+        required=False, choices=[("", "Any"), ("active", "Active"), ("onboarding", "Onboarding"), ("paused", "Paused")]
+    )
+
+
+@require_GET
+@public(reason="the component reference shows nothing of the network and is routed only while DEBUG is on")
+def gallery(request: HttpRequest) -> HttpResponse:
+    return render(request, "ui/gallery.html", {"schemes": [scheme(name) for name in ("light", "dark")]})
+
+
+def scheme(name: str) -> dict[str, Any]:
+    """What one column of the gallery shows; the names within it are its own, since the page has two."""
+    invalid = KeyForm({"environment": "live", "realm": "affiliate"}, auto_id=f"{name}-invalid-%s", prefix=name)
+    return {
+        "name": name,
+        "form": KeyForm(auto_id=f"{name}-%s", prefix=name),
+        "invalid": invalid,
+        "filters": FilterForm(auto_id=f"{name}-filter-%s"),
+        "table": PartnerTable(PARTNERS, prefix=f"{name}-", order_by="name"),
+        "empty": PartnerTable([], prefix=f"{name}-empty-"),
+        "statuses": STATUSES,
+        "example": EXAMPLE,
+        "hint": "lk_aff_••••••9f2c",
+        "secret": "lk_aff_" + "Example" * 4 + "NotAKey000",
+    }
