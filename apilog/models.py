@@ -8,6 +8,7 @@ from django.db import connection, models
 
 from keys.gate import Outcome
 from keys.secret import redact
+from portal.web.combining import Combiner
 
 if TYPE_CHECKING:
     from keys.gate import Call
@@ -85,20 +86,34 @@ INSERT = """
 INSERT INTO apilog_call (
     id, received_at, realm, method, path, query, action, status, outcome, limited_by, ip, key_id, key_hint,
     partner_id, duration_us, response_size, user_agent
-) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+)
+SELECT * FROM unnest(
+    %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[],
+    %s::text[], %s::text[], %s::inet[], %s::bigint[], %s::text[], %s::bigint[], %s::integer[], %s::bigint[], %s::text[]
+)
 """
 
 
-def write(call: Call, *, duration_us: int) -> None:
-    """Writes the call's row in the current transaction; outside of one it is committed on return.
+def write_together(calls: list[Call]) -> list[None]:
+    """Writes the rows of calls in one statement, committed on return unless a transaction is open.
 
-    :raises django.db.Error: when it could not be written
+    :raises django.db.Error: when they could not be written; then none of them is
     """
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, row(call, duration_us=duration_us))
+        cursor.execute(INSERT, [list(column) for column in zip(*map(row, calls), strict=True)])
+    return [None] * len(calls)
 
 
-def row(call: Call, *, duration_us: int) -> list[Any]:
+def write_alone(call: Call) -> None:
+    """Writes one row in the current transaction, so that it stands or falls with what the call changed."""
+    write_together([call])
+
+
+# The rows of all threads that wait for theirs go in one statement and one commit (ADR 8).
+write = Combiner(write_together)
+
+
+def row(call: Call) -> list[Any]:
     return [
         call.id,
         call.received_at,
@@ -109,12 +124,12 @@ def row(call: Call, *, duration_us: int) -> list[Any]:
         call.action,
         call.status,
         str(call.outcome),
-        "",
+        call.limited_by,
         str(call.ip) if call.ip else None,
-        call.key.pk if call.key else None,
-        call.key.hint if call.key else "",
-        call.key.partner_id if call.key else None,
-        duration_us,
+        call.key_id,
+        call.key_hint,
+        call.partner_id,
+        call.duration_us,
         call.response_size,
         storable(call.user_agent, AGENT_LENGTH),
     ]

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from math import ceil
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from uuid import UUID
 
 import uuid_utils
-from django.db.models import Q
+from django.db import connection
 from django.http import HttpRequest
 
 from keys.models import Key
-from keys.secret import LOOKS_LIKE_A_KEY
+from keys.secret import LOOKS_LIKE_A_KEY, digest_of, is_well_formed
+from partners.models import Partner
 from portal.web.client_ip import Address, client_ip
+from portal.web.combining import Combiner
 
 if TYPE_CHECKING:
-    from partners.models import Partner
+    from portal.web.api import OperationLimit
 
 Realm = Key.Realm
-LAST_USED_EVERY = timedelta(minutes=1)
 
 
 class Outcome(StrEnum):
@@ -53,7 +55,7 @@ class Refused(Exception):
         super().__init__(sentence)
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
     """One API request on its way through the gate; what it has become is its row in the API Log."""
 
@@ -62,15 +64,22 @@ class Call:
     query: str
     user_agent: str
     ip: Address | None
-    id: UUID = field(default_factory=lambda: UUID(int=uuid_utils.uuid7().int))
-    received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    started: float = field(default_factory=perf_counter)
+    id: UUID
+    received_at: datetime
+    started: float
     action: str = ""
     realm: Realm | None = None
-    key: Key | None = None
+    key_id: int | None = None
+    key_hint: str = ""
+    partner_id: int | None = None
+    budget: Budget | None = None
+    limited_by: str = ""
     outcome: Outcome = Outcome.OK
     status: int = 200
+    duration_us: int = 0
     response_size: int = 0
+    is_recorded: bool = False
+    _partner: Partner | None = None
 
     @classmethod
     def of(cls, request: HttpRequest) -> Call:
@@ -80,13 +89,38 @@ class Call:
             query=request.META.get("QUERY_STRING", ""),
             user_agent=request.META.get("HTTP_USER_AGENT", ""),
             ip=client_ip(request),
+            id=UUID(bytes=uuid_utils.uuid7().bytes),
+            received_at=datetime.now(UTC),
+            started=perf_counter(),
         )
 
     @property
     def partner(self) -> Partner:
         """The partner whose key this is: where every query of the Affiliate API starts."""
-        assert self.key is not None and self.key.partner is not None
-        return self.key.partner
+        assert self._partner is not None
+        return self._partner
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is left, after this call, of the limit on it that has least left."""
+
+    name: str
+    quota: int
+    seconds: int
+    remaining: int
+    resets_in: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The figures under the names that clients look for, and under those of the IETF draft."""
+        return {
+            "X-RateLimit-Limit": str(self.quota),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(self.resets_in),
+            "RateLimit-Policy": f'"{self.name}";q={self.quota};w={self.seconds}',
+            "RateLimit": f'"{self.name}";r={self.remaining};t={self.resets_in}',
+        }
 
 
 REFUSED_KEY = "The API key is not valid. Check that it is complete and has not been revoked."
@@ -94,7 +128,9 @@ REFUSED_KEY = "The API key is not valid. Check that it is complete and has not b
 
 def refuse_key_in_url(call: Call) -> None:
     """:raises Refused: 400, because URLs end up in histories, proxies and logs"""
-    if LOOKS_LIKE_A_KEY.search(call.path) or LOOKS_LIKE_A_KEY.search(unquote(call.query)):
+    if LOOKS_LIKE_A_KEY.search(call.path) or (
+        ("%" in call.query or "_" in call.query) and LOOKS_LIKE_A_KEY.search(unquote(call.query))
+    ):
         raise Refused(
             Outcome.BAD_REQUEST,
             400,
@@ -103,35 +139,112 @@ def refuse_key_in_url(call: Call) -> None:
         )
 
 
-def admit(request: HttpRequest, call: Call, realm: Realm) -> None:
-    """Steps 3 to 5: the key, its realm, the client's address. Afterwards ``call.key`` is whose call it is.
+def admit(request: HttpRequest, call: Call, realm: Realm, limit: OperationLimit | None = None) -> None:
+    """Steps 3 to 6: the key, its realm, the client's address, the budget. Afterwards the call is known to its partner.
 
-    :raises Refused: with 400, 401 or 403
+    :raises Refused: with 400, 401, 403 or 429
     """
     call.realm = realm
     secret = presented_key(request)
-    # Read anew for every call, never cached: a revocation acts on the very next one.
-    key = Key.objects.opened_by(secret)
-    if key is None:
+    if not is_well_formed(secret):
         raise Refused(Outcome.UNKNOWN_KEY, 401, REFUSED_KEY)
-    call.key = key
-    if key.state is Key.State.REVOKED:
-        raise Refused(Outcome.REVOKED_KEY, 401, REFUSED_KEY)
-    if key.state is Key.State.EXPIRED:
-        raise Refused(Outcome.EXPIRED_KEY, 401, REFUSED_KEY)
-    if key.realm != realm:
-        raise Refused(
-            Outcome.WRONG_REALM,
-            403,
-            f"This key opens the {Realm(key.realm).label}; this path belongs to the {realm.label}.",
+    decision = decide(Question(digest_of(secret), call.ip, realm, limit))
+    call.key_id, call.key_hint, call.partner_id = decision.key_id, decision.key_hint or "", decision.partner_id
+    call.budget, call.limited_by = decision.budget, decision.limited_by
+    if decision.verdict is not Outcome.OK:
+        raise refusal(call, decision)
+    call._partner = decision.partner
+
+
+def refusal(call: Call, decision: Decision) -> Refused:
+    """What a verdict means to the client. Unknown, revoked and expired keys get one answer; the log knows which."""
+    if decision.verdict is Outcome.WRONG_REALM:
+        opens, asked = (
+            (Realm.NETWORK, Realm.AFFILIATE) if call.realm is Realm.AFFILIATE else (Realm.AFFILIATE, Realm.NETWORK)
         )
-    if not key.admits(call.ip):
-        raise Refused(
-            Outcome.IP_DENIED,
-            403,
-            f"This key may not be used from {call.ip}: it is not on its allowlist.",
+        sentence = f"This key opens the {opens.label}; this path belongs to the {asked.label}."
+        return Refused(decision.verdict, 403, sentence)
+    if decision.verdict is Outcome.IP_DENIED:
+        sentence = f"This key may not be used from {call.ip}: the address is not on its allowlist."
+        return Refused(decision.verdict, 403, sentence)
+    if decision.verdict is Outcome.RATE_LIMITED:
+        assert decision.budget is not None
+        sentence = f"{LIMITED_BY.get(decision.limited_by, 'The limit on this operation')} is spent. "
+        return Refused(decision.verdict, 429, f"{sentence}Try again in {decision.budget.resets_in} s.")
+    return Refused(decision.verdict, 401, REFUSED_KEY)
+
+
+LIMITED_BY = {"network": "The network's budget of calls", "key": "This key's share of the network's budget"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the database is asked about one call."""
+
+    digest: bytes
+    ip: Address | None
+    realm: Realm
+    limit: OperationLimit | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the database decided about one call."""
+
+    verdict: Outcome
+    key_id: int | None
+    key_hint: str | None
+    partner_id: int | None
+    limited_by: str
+    budget: Budget | None
+    partner: Partner | None
+
+
+PARTNER_FIELDS = [field.attname for field in Partner._meta.concrete_fields]
+ADMIT = f"""
+SELECT a.verdict, a.key_id, a.key_hint, a.partner_id, a.limited_by, a.tightest, a.quota, a.per_seconds,
+    a.remaining, a.resets_in, {", ".join(f"p.{connection.ops.quote_name(name)}" for name in PARTNER_FIELDS)}
+FROM keys_admit(%s::bytea[], %s::inet[], %s::text[], %s::text[], %s::integer[], %s::integer[]) a
+LEFT JOIN partners_partner p ON p.id = a.partner_id
+ORDER BY a.ordinal
+"""  # noqa: S608
+
+
+def decide_together(questions: list[Question]) -> list[Decision]:
+    """Decides over the calls of all threads that wait, in one statement and one commit (ADR 8).
+
+    Keys are read anew each time, never cached, so a revocation acts on the very next call.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ADMIT,
+            [
+                [question.digest for question in questions],
+                [str(question.ip) if question.ip else None for question in questions],
+                [question.realm.value for question in questions],
+                [question.limit.name if question.limit else "" for question in questions],
+                [question.limit.requests if question.limit else None for question in questions],
+                [question.limit.seconds if question.limit else None for question in questions],
+            ],
         )
-    note_use(key, call)
+        return [decision(row) for row in cursor.fetchall()]
+
+
+def decision(row: tuple[Any, ...]) -> Decision:
+    verdict, key_id, key_hint, partner_id, limited_by, tightest, quota, seconds, remaining, resets_in = row[:10]
+    return Decision(
+        verdict=Outcome(verdict),
+        key_id=key_id,
+        key_hint=key_hint,
+        partner_id=partner_id,
+        limited_by=limited_by,
+        # A window's end rounds up, so that who waits as long as told does not come a moment early.
+        budget=Budget(tightest, quota, seconds, remaining, max(1, ceil(resets_in))) if tightest else None,
+        partner=Partner.from_db("default", PARTNER_FIELDS, row[10:]) if partner_id is not None else None,
+    )
+
+
+decide = Combiner(decide_together)
 
 
 def presented_key(request: HttpRequest) -> str:
@@ -166,13 +279,3 @@ def presented_key(request: HttpRequest) -> str:
 def bearer(header: str) -> str:
     scheme, _, text = header.strip().partition(" ")
     return text.strip() if scheme.lower() == "bearer" else ""
-
-
-def note_use(key: Key, call: Call) -> None:
-    """Keeps when and from where the key was last used, at most once a minute: the log has every call."""
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=call.received_at - LAST_USED_EVERY)
-    if key.last_used_at is None or key.last_used_at < call.received_at - LAST_USED_EVERY:
-        Key.objects.filter(stale, pk=key.pk).update(
-            last_used_at=call.received_at,
-            last_used_ip=str(call.ip) if call.ip else None,
-        )

@@ -95,6 +95,8 @@ class Key(models.Model):
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.CharField(max_length=200, blank=True)
+    # The most calls this key may make in a window of the network's budget; null: as many as the network's.
+    ceiling = models.PositiveIntegerField(null=True)
     last_used_at = models.DateTimeField(null=True)
     last_used_ip = InetAddressField(null=True, store_prefix_length=False)
 
@@ -129,6 +131,9 @@ class Key(models.Model):
                 name="key_revoked_at_and_by",
             ),
             models.CheckConstraint(condition=~Q(created_by=""), name="key_created_at_and_by"),
+            models.CheckConstraint(
+                condition=Q(ceiling=None) | Q(ceiling__gte=1), name="key_ceiling_lets_calls_through"
+            ),
             models.UniqueConstraint(
                 fields=["realm"],
                 condition=Q(realm="network", revoked_at=None),
@@ -331,6 +336,39 @@ class AllowlistEntry(models.Model):
 
     def __str__(self) -> str:
         return str(self.network)
+
+
+class OperationLimit(models.Model):
+    """A network admin's own figure for a stricter limit that an operation declares; without a row the declared one."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    requests = models.PositiveIntegerField()
+    seconds = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("name",)
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(requests__gte=1, seconds__gte=1), name="operation_limit_lets_calls_through"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.requests} per {self.seconds} s"
+
+
+class Window(models.Model):
+    """How much of a limit its current window has used. Only the function ``keys_admit`` writes it."""
+
+    scope = models.CharField(max_length=60, primary_key=True)
+    started_at = models.DateTimeField()
+    used = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("scope",)
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.used} since {self.started_at}"
 
 
 class HostBitsSet(ValueError):

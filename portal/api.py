@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import wraps
 from time import perf_counter
 from typing import Any
@@ -19,12 +18,12 @@ from django.http import (
     HttpResponseNotAllowed,
 )
 from django.urls import Resolver404, ResolverMatch, resolve
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 
-import apilog.models
 import partners.api
 import portal.network.api
+from apilog.models import write, write_alone
 from keys.gate import Call, Outcome, Realm, Refused, admit, refuse_key_in_url
 from portal.web.api import error_answer
 
@@ -35,7 +34,7 @@ PREFIX = "/v1"
 ANNOUNCED = ("/v1/advertisers",)
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
-OUTCOMES = {400: Outcome.BAD_REQUEST, 404: Outcome.NOT_FOUND, 413: Outcome.BAD_REQUEST}
+OUTCOMES = {404: Outcome.NOT_FOUND}
 
 
 class CallRequest(HttpRequest):
@@ -44,33 +43,55 @@ class CallRequest(HttpRequest):
     call: Call
 
 
-def opened_by(realm: Realm) -> Callable[[CallRequest], object]:
-    def authenticate(request: CallRequest) -> object:
-        admit(request, request.call, realm)
-        return request.call.key
+Run = Callable[..., HttpResponse]
 
-    return authenticate
+
+def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
+    """Around an operation: its name for the log, the gate before it, and a change committed with its row."""
+
+    def decorate(run: Run) -> Run:
+        operation = run.__self__.view_func  # type: ignore[attr-defined]
+        action, limit = operation.__name__, getattr(operation, "limit", None)
+
+        @wraps(run)
+        def guarded(request: CallRequest, **parameters: Any) -> HttpResponse:
+            call = request.call
+            call.action = action
+            if realm is not None:
+                # Before any transaction, so that what is spent stays spent and no lock is held on.
+                admit(request, call, realm, limit)
+            if call.method not in CHANGING:
+                return run(request, **parameters)
+            with transaction.atomic():
+                response = run_or_take_back(run, request, parameters)
+                record(call, response, write_alone)
+            return response
+
+        return guarded
+
+    return decorate
+
+
+def run_or_take_back(run: Run, request: CallRequest, parameters: dict[str, Any]) -> HttpResponse:
+    """Runs an operation that may change data; a refusal halfway takes back what it had changed."""
+    with transaction.atomic():
+        response = run(request, **parameters)
+        if response.status_code >= 400:
+            transaction.set_rollback(True)
+    return response
 
 
 api = NinjaAPI(title="Latchkey", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 
 
-def names_its_action(run: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Puts the operation's name on the call, before anything can refuse it."""
-    action = run.__self__.view_func.__name__  # type: ignore[attr-defined]
-
-    @wraps(run)
-    def named(request: CallRequest, **parameters: Any) -> HttpResponse:
-        request.call.action = action
-        return run(request, **parameters)
-
-    return named
+def mount(prefix: str, router: Router, *, opened_by: Realm | None) -> None:
+    router.add_decorator(passing_the_gate(opened_by), mode="view")
+    api.add_router(prefix, router)
 
 
-api.add_decorator(names_its_action, mode="view")
-api.add_router("/affiliates", partners.api.affiliates, auth=opened_by(Realm.AFFILIATE))
-api.add_router("/networks", partners.api.networks, auth=opened_by(Realm.NETWORK))
-api.add_router("/meta", portal.network.api.meta)
+mount("/affiliates", partners.api.affiliates, opened_by=Realm.AFFILIATE)
+mount("/networks", partners.api.networks, opened_by=Realm.NETWORK)
+mount("/meta", portal.network.api.meta, opened_by=None)
 
 
 class ApiMiddleware:
@@ -91,23 +112,25 @@ def answer(request: HttpRequest) -> HttpResponse:
     call = Call.of(request)
     request.call = call  # type: ignore[attr-defined]
     try:
-        # A change and its row commit together, or not at all.
-        with transaction.atomic() if call.method in CHANGING else nullcontext():
-            response = operate(request, call)
-            record(call, response)
+        response = operate(request, call)
+        if not call.is_recorded:
+            record(call, response, write)
     except Exception as failure:  # noqa: BLE001
         # This is the edge of the API: whatever went wrong inside becomes an answer here, and a row if that can be.
         response = answer_failure(request, call, failure)
     response["X-Request-ID"] = str(call.id)
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
+    if call.budget is not None:
+        for name, value in call.budget.headers.items():
+            response[name] = value
     if call.method == "HEAD":
         response.content = b""
     return response
 
 
 def operate(request: HttpRequest, call: Call) -> HttpResponse:
-    """Routes the call and runs its operation; a refusal takes back what the operation had changed."""
+    """Routes the call and runs its operation; a refusal becomes its answer."""
     try:
         refuse_key_in_url(call)
         match = route(call)
@@ -115,10 +138,7 @@ def operate(request: HttpRequest, call: Call) -> HttpResponse:
             return answer_options(request, match)
         if call.method == "HEAD":
             request.method = "GET"
-        with transaction.atomic() if call.method in CHANGING else nullcontext():
-            response: HttpResponse = match.func(request, *match.args, **match.kwargs)
-            if response.status_code >= 400 and call.method in CHANGING:
-                transaction.set_rollback(True)
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
     except Refused as refusal:
         return refuse(request, refusal)
     if isinstance(response, HttpResponseNotAllowed):
@@ -155,10 +175,12 @@ def answer_options(request: HttpRequest, match: ResolverMatch) -> HttpResponse:
     return response
 
 
-def record(call: Call, response: HttpResponse) -> None:
+def record(call: Call, response: HttpResponse, write: Callable[[Any], object]) -> None:
     call.status = response.status_code
     call.response_size = len(response.content)
-    apilog.models.write(call, duration_us=round((perf_counter() - call.started) * 1_000_000))
+    call.duration_us = round((perf_counter() - call.started) * 1_000_000)
+    write(call)
+    call.is_recorded = True
 
 
 def answer_failure(request: HttpRequest, call: Call, failure: Exception) -> HttpResponse:
@@ -167,7 +189,7 @@ def answer_failure(request: HttpRequest, call: Call, failure: Exception) -> Http
     sentence = f"Something went wrong on our side. Your request id is {call.id}."
     response = error_answer(request, 503 if isinstance(failure, DatabaseError) else 500, sentence)
     try:
-        record(call, response)
+        record(call, response, write_alone)
     except DatabaseError:
         log.exception("Call %s could not be logged, so it is not answered", call.id)
         sentence = f"The call could not be recorded, so nothing was done. Try again. Your request id is {call.id}."
@@ -180,6 +202,8 @@ def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:
     response = error_answer(request, refusal.status, refusal.sentence)
     if refusal.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="Latchkey"'
+    if refusal.outcome is Outcome.RATE_LIMITED:
+        response["Retry-After"] = str(request.call.budget.resets_in)  # type: ignore[attr-defined]
     return response
 
 

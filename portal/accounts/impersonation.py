@@ -53,7 +53,7 @@ class ImpersonationMiddleware:
             if impersonator is None or not is_whom_the_session_knows(request, impersonator):
                 logout(request)
                 return to_sign_in(request)
-            if not request.user.is_authenticated or not may_go_on(request, impersonator):
+            if not plain.user.is_authenticated or not may_go_on(request, impersonator):
                 return end(request, impersonator)
             request.impersonator = impersonator
         if request.user.is_authenticated:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 import apilog.models
 from apilog.partitions import DAYS_AHEAD, create_ahead
-from keys.gate import Call, Outcome, note_use
+from keys.gate import Call, Outcome
 from keys.models import Key
 from partners.models import Flag, Partner
 from portal.accounts.actors import Actor
@@ -310,11 +310,11 @@ class Story:
             else:
                 self.call_with_partner_key(key, home_of(companies[key.partner.name]))
         self.call_without_a_key()
-        for call in sorted(self.calls, key=lambda call: call.id):
-            apilog.models.write(call, duration_us=self.random.randrange(900, 9_000))
-        newest = {call.key.pk: call for call in self.calls if call.key and call.outcome is Outcome.OK}
-        for call in newest.values():
-            note_use(call.key, call)  # type: ignore[arg-type]
+        calls = sorted(self.calls, key=lambda call: call.id)
+        apilog.models.write_together(calls)
+        newest = {call.key_id: call for call in calls if call.key_id and call.outcome is Outcome.OK}
+        for key_id, call in newest.items():
+            Key.objects.filter(pk=key_id).update(last_used_at=call.received_at, last_used_ip=str(call.ip))
 
     def call_with_partner_key(self, key: Key, home: Address) -> None:
         client = self.random.choice(CLIENTS)
@@ -377,9 +377,20 @@ class Story:
     ) -> None:
         method = "POST" if outcome is Outcome.METHOD_NOT_ALLOWED else "GET"
         path = path or PATHS[action]
-        call = Call(method=method, path=path, query="", user_agent=client, ip=ip)
-        call.id, call.received_at = self.id_at(moment), moment
-        call.action, call.key = action, key
+        call = Call(
+            method=method,
+            path=path,
+            query="",
+            user_agent=client,
+            ip=ip,
+            id=self.id_at(moment),
+            received_at=moment,
+            started=0.0,
+            action=action,
+            duration_us=self.random.randrange(900, 9_000),
+        )
+        if key is not None:
+            call.key_id, call.key_hint, call.partner_id = key.pk, key.hint, key.partner_id
         call.realm = {"affiliates": Key.Realm.AFFILIATE, "networks": Key.Realm.NETWORK}.get(path.split("/")[2])
         call.outcome, call.status = outcome, STATUS[outcome]
         call.response_size = self.random.randrange(310, 900) if outcome is Outcome.OK else 140
