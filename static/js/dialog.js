@@ -20,6 +20,10 @@ if (dialog) {
 
   document.addEventListener("dialog:close", () => dialog.close());
 
+  document.addEventListener("dialog:open", (event) => {
+    htmx.ajax("GET", event.detail.value, { target: body, swap: "innerHTML" });
+  });
+
   document.addEventListener("click", (event) => {
     if (!dialog.open || !event.target.closest("[data-dismiss]")) return;
     event.preventDefault();
