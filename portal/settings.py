@@ -48,6 +48,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    # FORM_RENDERER looks for the widgets' own templates among the apps.
+    "django.forms",
     "csp",
     "django_htmx",
     "django_tables2",

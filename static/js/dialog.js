@@ -15,7 +15,8 @@ if (dialog) {
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target !== body) return;
     if (!dialog.open) dialog.showModal();
-    body.querySelector("[aria-invalid=true], [autofocus]")?.focus();
+    const field = ".dialog-main :is(input:not([type=hidden]), select, textarea)";
+    (body.querySelector("[aria-invalid=true], [autofocus]") ?? body.querySelector(field))?.focus();
   });
 
   document.addEventListener("dialog:close", () => dialog.close());
