@@ -5,7 +5,8 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import connection, models, transaction
-from django.db.models import Q
+from django.db.models import Case, F, Func, Q, When
+from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 from netfields import CidrAddressField, InetAddressField
 
@@ -47,26 +48,46 @@ class AlreadyListed(Exception):
     """The allowlist has this network already."""
 
 
+class MeansAnyAddress(ValueError):
+    """0.0.0.0/0 and ::/0 let in everybody, which is what an empty allowlist does."""
+
+
 class NotRevealable(Exception):
     """A network key is stored as a digest alone; a revoked or expired key is not shown again."""
 
 
 class KeyQuerySet(models.QuerySet["Key"]):
     def live(self) -> Self:
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+        return self.filter(is_live())
 
     def of_network(self) -> Self:
         return self.filter(realm=Key.Realm.NETWORK)
 
     def for_listing(self) -> Self:
-        """Newest first, with what a row shows; the same number of queries for any number of keys."""
-        return self.select_related("partner").prefetch_related("allowlist").order_by("-created_at", "-pk")
+        """Live ones first, newest first, with what a row shows; the same number of queries for any number of keys."""
+        live_first = Case(When(is_live(), then=0), default=1)
+        return self.select_related("partner").prefetch_related("allowlist").order_by(live_first, "-created_at", "-pk")
+
+    def by_last_use(self, *, latest_first: bool) -> Self:
+        """Keys that were never used count as the longest unused."""
+        used = F("last_used_at")
+        order = used.desc(nulls_last=True) if latest_first else used.asc(nulls_first=True)
+        return self.order_by(order, "-pk")
+
+    def sealed_under(self) -> dict[int, int]:
+        """How many keys each encryption key seals, by its number."""
+        counted = self.exclude(encryption_key=None).order_by("encryption_key").values_list("encryption_key")
+        return dict(counted.annotate(models.Count("pk")))
 
     def opened_by(self, secret: str) -> Key | None:
         """The key that ``secret`` is, live or not; the database is not asked about text that cannot be one."""
         if not is_well_formed(secret):
             return None
         return self.select_related("partner").prefetch_related("allowlist").filter(digest=digest_of(secret)).first()
+
+
+def is_live() -> Q:
+    return Q(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
 
 class Key(models.Model):
@@ -262,12 +283,35 @@ class Key(models.Model):
             raise AlreadyRevoked
         self.revoked_at, self.revoked_by = now, by.full_label
 
+    @classmethod
+    def note_export(cls, *, partner: Partner, form: str, by: Actor) -> None:
+        """Leaves the event that the list of a partner's keys, as hints, left the portal as a file."""
+        Event.record(EventKind.KEYS_EXPORTED, by=by, subject=partner, partner=partner, details={"format": form})
+
+    @transaction.atomic
+    def rename(self, *, label: str, by: Actor) -> None:
+        """Gives the key another label. Nothing is left behind when it has that label already."""
+        before = Key.objects.select_for_update().values_list("label", flat=True).get(pk=self.pk)
+        self.label = label
+        if before != label:
+            self.save(update_fields=["label"])
+            Event.record(
+                EventKind.KEY_RENAMED,
+                by=by,
+                subject=self,
+                partner=self.partner,
+                details={"label": [before, label]},
+            )
+
     @transaction.atomic
     def allow(self, *, network: Network, label: str, by: Actor) -> AllowlistEntry:
         """Adds a network to the allowlist; the first one closes the key to every other address.
 
         :raises AlreadyListed: when it stands there already
+        :raises MeansAnyAddress: when it has every address in it
         """
+        if network.prefixlen == 0:
+            raise MeansAnyAddress(str(network))
         entry, is_new = self.allowlist.get_or_create(
             network=network, defaults={"label": label, "created_by": by.full_label}
         )
@@ -278,7 +322,7 @@ class Key(models.Model):
             by=by,
             subject=self,
             partner=self.partner,
-            details={"network": str(network), "label": label},
+            details={"network": written(network), "label": label},
         )
         return entry
 
@@ -295,7 +339,7 @@ class Key(models.Model):
                 by=by,
                 subject=self,
                 partner=self.partner,
-                details={"network": str(entry.network), "label": entry.label},
+                details={"network": str(entry), "label": entry.label},
             )
 
     def admits(self, address: Address | None) -> bool:
@@ -303,8 +347,24 @@ class Key(models.Model):
         networks = tuple(entry.network for entry in self.allowlist.all())
         return not networks or (address is not None and is_in(address, networks))
 
+    def address_lost_with(self, networks: tuple[Network, ...]) -> Address | None:
+        """The address the key was last used from, if an allowlist of ``networks`` would newly shut it out."""
+        address: Address | None = self.last_used_ip
+        if address is None or not networks or is_in(address, networks) or not self.admits(address):
+            return None
+        return address
+
+    def covered_entries(self) -> list[tuple[AllowlistEntry, AllowlistEntry | None]]:
+        """The allowlist, each entry with a wider one that lets in all of its addresses anyway."""
+        entries = list(self.allowlist.all())
+        return [(entry, next((wider for wider in entries if wider.covers(entry.network)), None)) for entry in entries]
+
     def seal_anew(self) -> None:
-        """Re-seals the secret under the encryption key that writes."""
+        """Re-seals the secret under the encryption key that writes.
+
+        :raises keys.sealing.UnknownEncryptionKey: when the environment lacks the one it is sealed under
+        :raises keys.sealing.CannotUnseal: when the ciphertext is damaged
+        """
         assert self.ciphertext is not None and self.encryption_key is not None
         secret = unseal(self.ciphertext, key_id=self.pk, number=self.encryption_key)
         self.encryption_key, self.ciphertext = seal(secret, key_id=self.pk)
@@ -332,10 +392,24 @@ class AllowlistEntry(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["key", "network"], name="allowlist_entry_is_unique"),
             models.CheckConstraint(condition=~Q(created_by=""), name="allowlist_entry_created_at_and_by"),
+            models.CheckConstraint(
+                condition=GreaterThan(Func(F("network"), function="masklen", output_field=models.IntegerField()), 0),
+                name="allowlist_entry_is_not_any_address",
+            ),
         ]
 
     def __str__(self) -> str:
-        return str(self.network)
+        return written(self.network)
+
+    def covers(self, network: Network) -> bool:
+        """Whether this is a wider network that has all of ``network`` in it."""
+        own: Network = self.network
+        return own.version == network.version and own != network and network.subnet_of(own)  # type: ignore[arg-type]
+
+
+def written(network: Network) -> str:
+    """The network as people write it: a single address without its prefix."""
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
 class OperationLimit(models.Model):
@@ -383,8 +457,11 @@ def parse_network(text: str) -> Network:
     """Reads an address or a network in CIDR form; IPv4-mapped IPv6 is unwrapped.
 
     :raises HostBitsSet: when bits beyond the prefix are set, as in 10.0.0.5/24
+    :raises MeansAnyAddress: when it is 0.0.0.0/0 or ::/0, or that with host bits
     :raises ValueError: when it is neither
     """
+    if "%" in text:
+        raise ValueError("A zone means something on one machine alone.")
     loose = ipaddress.ip_network(text.strip(), strict=False)
     if isinstance(loose, ipaddress.IPv6Network) and loose.prefixlen >= 96:
         mapped = loose.network_address.ipv4_mapped
@@ -392,6 +469,8 @@ def parse_network(text: str) -> Network:
             address = ipaddress.IPv6Address(text.strip().partition("/")[0]).ipv4_mapped
             text = f"{address}/{loose.prefixlen - 96}"
             loose = ipaddress.ip_network(text, strict=False)
+    if loose.prefixlen == 0:
+        raise MeansAnyAddress(str(loose))
     try:
         return ipaddress.ip_network(text.strip())
     except ValueError:

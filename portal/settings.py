@@ -93,6 +93,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.contrib.auth.context_processors.auth",
                 "portal.network.context.network",
+                "keys.context.own_keys",
             ],
         },
     }

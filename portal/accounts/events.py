@@ -8,6 +8,7 @@ from django.db import models
 class EventKind(models.TextChoices):
     KEY_ISSUED = "key.issued", "Key issued"
     KEY_REVEALED = "key.revealed", "Key revealed"
+    KEY_RENAMED = "key.renamed", "Key renamed"
     KEY_REVOKED = "key.revoked", "Key revoked"
     KEYS_EXPORTED = "keys.exported", "Keys exported"
     ALLOWLIST_ADDED = "allowlist.added", "Allowlist entry added"
