@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from portal.api import api
 from portal.gallery import gallery
+from portal.guide import guide
 from portal.home import home
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("partners.urls")),
     path("", include("keys.urls")),
     path("", include("apilog.urls")),
+    path("guide/", guide, name="guide"),
     path("v1/", api.urls),
 ]
 

@@ -110,6 +110,9 @@ class UserQuerySet(models.QuerySet["User"]):
     def of_partners(self) -> Self:
         return self.exclude(partner=None)
 
+    def who_manage_partners(self) -> Self:
+        return self.filter(managed_partners__isnull=False).distinct().order_by("name", "pk")
+
     def visible_to(self, user: User) -> Self:
         """Network users see everybody; a partner's user sees those of the same partner."""
         return self if user.is_network_user else self.filter(partner=user.partner_id)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.currencies import currency_choices
 from portal.network.timezones import timezone_choices
+from portal.web.edits import ChangedMeanwhile
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -72,9 +74,22 @@ class Network(models.Model):
         return cls.objects.filter(pk=1).first() or cls(name="Your network")
 
     @transaction.atomic
-    def change(self, *, by: Actor, kind: EventKind = EventKind.NETWORK_CHANGED, **fields: Any) -> None:
-        """Saves the named settings, for everyone from the next request on, with what they were in the event."""
+    def change(
+        self,
+        *,
+        by: Actor,
+        kind: EventKind = EventKind.NETWORK_CHANGED,
+        seen: datetime | None = None,
+        **fields: Any,
+    ) -> None:
+        """Saves the named settings, for everyone from the next request on, with what they were in the event.
+
+        ``seen`` is the ``updated_at`` of what the one who changes was looking at.
+        :raises ChangedMeanwhile: when that is no longer the current one
+        """
         current = Network.objects.select_for_update().filter(pk=1).first()
+        if seen is not None and fields and current is not None and current.updated_at != seen:
+            raise ChangedMeanwhile(current)
         before = {field: getattr(current or self, field) for field in fields}
         for field, value in fields.items():
             setattr(self, field, value)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from portal.network import views
 
 app_name = "network"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [path("system/general/", views.general, name="general")]

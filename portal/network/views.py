@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from portal.accounts.rights import CHANGE_SYSTEM_SETTINGS, VIEW_SYSTEM_SETTINGS
+from portal.network.forms import NetworkForm
+from portal.network.models import Network
+from portal.web.access import demand, requires
+from portal.web.htmx import done, render_page
+from portal.web.requests import UserRequest
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(VIEW_SYSTEM_SETTINGS)
+@never_cache
+def general(request: UserRequest) -> HttpResponse:
+    """System Settings → General: who may view System Settings looks, who may change them saves."""
+    network = Network.load()
+    if request.method == "POST":
+        demand(request, CHANGE_SYSTEM_SETTINGS)
+    form = NetworkForm(request.POST or None, instance=network)
+    if form.is_bound and form.saved_to(network, by=request.actor):
+        messages.success(request, "The network’s settings were saved.")
+        return done(request, redirect_to=reverse("network:general"))
+    status = 422 if form.is_bound else 200
+    return render_page(request, "network/general.html", {"form": form}, partial="network-form", status=status)
