@@ -19,6 +19,11 @@ def text_of(element: Tag | None) -> str:
     return " ".join(element.get_text(" ").split()) if element is not None else ""
 
 
+def headings_of(row: Tag) -> list[Tag]:
+    table = row.find_parent("table")
+    return table.select("thead th") if table is not None else []
+
+
 @dataclass
 class Region:
     """A part of a page."""
@@ -40,7 +45,7 @@ class Region:
         return [
             dict(
                 zip(
-                    [text_of(heading) for heading in row.find_parent("table").select("thead th")],
+                    [text_of(heading) for heading in headings_of(row)],
                     [text_of(cell) for cell in row.find_all(["td", "th"], recursive=False)],
                     strict=False,
                 )
@@ -69,7 +74,7 @@ class Region:
     @property
     def errors(self) -> list[str]:
         """What the forms complain about."""
-        return [text_of(error) for error in self.element.select(".errorlist li, [data-error]")]
+        return [text_of(error) for error in self.element.select(".field-errors li, [role=alert]")]
 
     def form(self, action: str | None = None) -> Form:
         """The form that posts (or gets) to ``action``; the only form when no action is given."""
