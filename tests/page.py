@@ -132,7 +132,8 @@ class Form(Region):
                 chosen = field.select("option[selected]") or field.select("option")[:1]
                 values[str(field["name"])] = str(chosen[0].get("value", text_of(chosen[0]))) if chosen else ""
             elif field.name == "textarea":
-                values[str(field["name"])] = field.get_text()
+                # A browser drops the line break that Django writes behind the opening tag.
+                values[str(field["name"])] = field.get_text().removeprefix("\r").removeprefix("\n")
             elif kind not in ("checkbox", "radio") or "checked" in field.attrs:
                 values[str(field["name"])] = str(field.get("value", "on" if kind == "checkbox" else ""))
         return values
