@@ -22,6 +22,7 @@ CHECKSUM_LENGTH = 6
 PATTERN = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{38}")
 # Wider than a key: what someone cut short, or ran together with its neighbour, is still half a secret.
 LOOKS_LIKE_A_KEY = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{8,}", re.IGNORECASE)
+REDACTED = "[redacted]"
 
 
 def new_secret(prefix: str) -> str:
@@ -55,4 +56,4 @@ def hint_of(text: str) -> str:
 
 def redact(text: str) -> str:
     """``text`` with everything in it that looks like one of our keys replaced."""
-    return LOOKS_LIKE_A_KEY.sub(lambda found: f"{found.group()[:7]}[redacted]", text)
+    return LOOKS_LIKE_A_KEY.sub(lambda found: f"{found.group()[:7]}{REDACTED}", text)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from django.http import HttpRequest
-from ninja import Router
-from pydantic import BaseModel, Field
+from ninja import Field, Router, Schema
 
 from partners.models import Partner
 from portal.network.models import Network
@@ -28,7 +27,7 @@ class PartnerRequest(HttpRequest):
     call: PartnerCall
 
 
-class Affiliate(BaseModel):
+class Affiliate(Schema):
     network_affiliate_id: int = Field(description="Number of the partner.")
     network_id: int = Field(description="Number of the network; always 1.")
     name: str
@@ -42,7 +41,7 @@ class Affiliate(BaseModel):
     time_saved: int = Field(description="Unix seconds.")
 
 
-class NetworkInfo(BaseModel):
+class NetworkInfo(Schema):
     network_id: int = Field(description="Always 1.")
     name: str
     displayed_name: str = Field(description="The same as name.")
@@ -55,7 +54,7 @@ class NetworkInfo(BaseModel):
     tracking_domain: str
 
 
-class Paging(BaseModel):
+class Paging(Schema):
     page: int
     page_size: int
     total_count: int
