@@ -46,7 +46,8 @@ def unseal(ciphertext: bytes | memoryview, *, key_id: int, number: int) -> str:
     nonce, body = bytes(ciphertext[:NONCE_LENGTH]), bytes(ciphertext[NONCE_LENGTH:])
     try:
         return cipher.decrypt(nonce, body, associated_data(key_id)).decode()
-    except InvalidTag:
+    except (InvalidTag, ValueError):
+        # ValueError: there is not even a nonce left of it.
         raise CannotUnseal(key_id) from None
 
 

@@ -1,0 +1,185 @@
+"""What happens when two people do something at the same moment: real threads on connections of their own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, TypeVar
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from keys.models import AlreadyIssued, AlreadyListed, Key, NetworkKeyChanged, parse_network
+from keys.secret import digest_of
+from partners.models import Partner
+from portal.accounts.models import Event, User
+from tests.conftest import SETUP, Browse
+from tests.page import page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Answer = TypeVar("Answer")
+HOW_MANY = 6
+
+
+def at_once(*actions: Callable[[], Answer]) -> list[Answer | Exception]:
+    """Runs each action in a thread of its own, all let go in the same moment; answers what came of each."""
+    barrier = Barrier(len(actions))
+
+    def run(action: Callable[[], Answer]) -> Answer | Exception:
+        try:
+            connection.ensure_connection()
+            barrier.wait(timeout=10)
+            return action()
+        except Exception as error:  # noqa: BLE001  what was raised is what the test asks about
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
+
+
+def kinds(answers: list[Any]) -> list[str]:
+    return sorted(type(answer).__name__ for answer in answers)
+
+
+def test_of_two_people_who_revoke_at_once_one_is_told_that_it_was_done(acme_key: tuple[Key, str]) -> None:
+    copies = [Key.objects.get(pk=acme_key[0].pk) for _ in range(HOW_MANY)]
+
+    answers = at_once(*[lambda key=key: key.revoke(by=SETUP) for key in copies])
+
+    assert kinds(answers) == ["AlreadyRevoked"] * (HOW_MANY - 1) + ["NoneType"]
+    assert Event.objects.filter(kind="key.revoked").count() == 1
+
+
+def test_two_people_who_press_revoke_at_once_are_both_answered(
+    acme_key: tuple[Key, str], acme: Partner, amir: User, sonia: User, browse: Browse
+) -> None:
+    path = reverse("keys:revoke", args=[acme.pk, acme_key[0].pk])
+    clients = [browse(amir), browse(sonia)]
+
+    answers: list[Any] = at_once(*[lambda client=client: client.post(path) for client in clients])
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    told = [page(client.get(answer["Location"])).text for client, answer in zip(clients, answers, strict=True)]
+    assert sum("was revoked." in text for text in told) == 1
+    assert sum("had been revoked already, by" in text for text in told) == 1
+
+
+@pytest.mark.parametrize("has_live_key", [False, True])
+def test_of_two_network_keys_generated_at_once_one_lives_and_the_other_is_told(
+    has_live_key: bool, network: Any
+) -> None:
+    old = Key.generate_network_key(by=SETUP, replacing=None)[0] if has_live_key else None
+
+    answers = at_once(*[lambda: Key.generate_network_key(by=SETUP, replacing=old)] * HOW_MANY)
+
+    assert kinds(answers) == ["NetworkKeyChanged"] * (HOW_MANY - 1) + ["tuple"]
+    ((key, secret),) = [answer for answer in answers if isinstance(answer, tuple)]
+    assert Key.objects.of_network().live().get() == key
+    assert Key.objects.opened_by(secret) == key
+    assert Event.objects.filter(kind="network_key.generated").count() == 1 + has_live_key
+    assert not any(isinstance(answer, NetworkKeyChanged) and secret in str(answer) for answer in answers)
+
+
+def test_generate_pressed_twice_at_once_shows_one_key(nadia: User, browse: Browse) -> None:
+    client = browse(nadia)
+    path = reverse("keys:generate")
+    data = page(client.get(path)).form(path).fields
+    clients = [copy_of(client) for _ in range(2)]
+
+    answers: list[Any] = at_once(*[lambda each=each: each.post(path, data) for each in clients])
+
+    assert sorted(answer.status_code for answer in answers) == [200, 303]
+    (shown,) = [answer for answer in answers if answer.status_code == 200]
+    secret = page(shown).region("network-key-secret").text
+    assert bytes(Key.objects.of_network().live().get().digest) == digest_of(secret)
+
+
+def test_add_pressed_twice_at_once_issues_one_key(acme: Partner, amir: User, browse: Browse) -> None:
+    client = browse(amir)
+    path = reverse("keys:add", args=[acme.pk])
+    data = {"label": "Billing", "submission": str(uuid.uuid4())}
+    clients = [copy_of(client) for _ in range(HOW_MANY)]
+
+    answers: list[Any] = at_once(*[lambda each=each: each.post(path, data) for each in clients])
+
+    key = acme.keys.get()
+    assert {answer["Location"] for answer in answers} == {reverse("keys:send", args=[acme.pk, key.pk])}
+    assert Event.objects.filter(kind="key.issued").count() == 1
+
+
+def test_the_verb_issues_one_key_for_a_form_submitted_at_once(acme: Partner) -> None:
+    submission = uuid.uuid4()
+
+    answers = at_once(*[lambda: Key.issue(partner=acme, label="Billing", submission=submission, by=SETUP)] * HOW_MANY)
+
+    assert kinds(answers) == ["AlreadyIssued"] * (HOW_MANY - 1) + ["tuple"]
+    assert {answer.key for answer in answers if isinstance(answer, AlreadyIssued)} == set(acme.keys.all())
+
+
+def test_a_network_listed_by_two_people_at_once_is_listed_once(acme_key: tuple[Key, str]) -> None:
+    key, _ = acme_key
+    network = parse_network("203.0.113.7")
+
+    answers = at_once(*[lambda: key.allow(network=network, label="", by=SETUP)] * HOW_MANY)
+
+    assert kinds(answers) == ["AllowlistEntry"] + ["AlreadyListed"] * (HOW_MANY - 1)
+    assert any(isinstance(answer, AlreadyListed) for answer in answers)
+    assert Event.objects.filter(kind="allowlist.added").count() == 1
+
+
+def test_keys_are_revealed_whole_and_revoked_while_they_are_sealed_anew(acme: Partner, settings: Any) -> None:
+    first, second = "1:" + "A" * 43 + "=", "2:" + "B" * 43 + "="
+    settings.KEY_ENCRYPTION_KEYS = [first]
+    issued = [Key.issue(partner=acme, label=f"Key {number}", by=SETUP) for number in range(12)]
+    settings.KEY_ENCRYPTION_KEYS = [second, first]
+
+    def reveal_all() -> bool:
+        return all(
+            Key.objects.get(pk=key.pk).reveal(by=SETUP, how="shown") == secret
+            for _ in range(4)
+            for key, secret in issued[:9]
+        )
+
+    def revoke_some() -> bool:
+        for key, _ in issued[9:]:
+            Key.objects.get(pk=key.pk).revoke(by=SETUP)
+        return True
+
+    answers = at_once(
+        lambda: call_command("rotate_encryption_keys", "--batch", "1"), reveal_all, revoke_some, reveal_all
+    )
+
+    assert answers[1:] == [True, True, True]
+    assert Key.objects.sealed_under() == {2: 12}
+    assert Key.objects.filter(revoked_at__isnull=False).count() == 3
+    settings.KEY_ENCRYPTION_KEYS = [second]
+    assert reveal_all()
+
+
+def test_two_rotations_at_once_seal_every_key_and_lose_none(acme: Partner, settings: Any) -> None:
+    first, second = "1:" + "A" * 43 + "=", "2:" + "B" * 43 + "="
+    settings.KEY_ENCRYPTION_KEYS = [first]
+    issued = [Key.issue(partner=acme, label=f"Key {number}", by=SETUP) for number in range(8)]
+    settings.KEY_ENCRYPTION_KEYS = [second, first]
+
+    answers = at_once(*[lambda: call_command("rotate_encryption_keys", "--batch", "3")] * 2)
+
+    assert not any(isinstance(answer, Exception) for answer in answers)
+    assert [Key.objects.get(pk=key.pk).reveal(by=SETUP, how="shown") for key, _ in issued] == [
+        secret for _, secret in issued
+    ]
+
+
+def copy_of(client: Client) -> Client:
+    """The same browser, for another thread."""
+    copy = Client()
+    copy.cookies = client.cookies
+    return copy
