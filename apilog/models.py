@@ -211,25 +211,23 @@ class TallyMark(models.Model):
         return f"{self.span} s through {self.through_at:%Y-%m-%d %H:%M}"
 
 
-INSERT = """
-INSERT INTO apilog_call (
+COPY = """
+COPY apilog_call (
     id, received_at, realm, method, path, query, action, status, outcome, limited_by, ip, key_id, key_hint,
     partner_id, duration_us, response_size, user_agent
-)
-SELECT * FROM unnest(
-    %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[],
-    %s::text[], %s::text[], %s::inet[], %s::bigint[], %s::text[], %s::bigint[], %s::integer[], %s::bigint[], %s::text[]
-)
+) FROM STDIN
 """
 
 
 def write_together(calls: list[Call]) -> list[None]:
     """Writes the rows of calls in one statement, committed on return unless a transaction is open.
 
+    COPY takes half the processor time that an INSERT of arrays takes, on both sides of the wire.
+
     :raises django.db.Error: when they could not be written; then none of them is
     """
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, [list(column) for column in zip(*map(row, calls), strict=True)])
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
+        copy.write("".join(map(line_of, calls)))
     return [None] * len(calls)
 
 
@@ -241,27 +239,18 @@ def write_alone(call: Call) -> None:
 # The rows of all threads that wait for theirs go in one statement and one commit (ADR 8).
 write = Combiner(write_together)
 
+NULL = r"\N"
 
-def row(call: Call) -> list[Any]:
-    return [
-        call.id,
-        call.received_at,
-        call.realm or "",
-        storable(call.method, 10),
-        storable(call.path, PATH_LENGTH),
-        storable(redacted_query(call.query), PATH_LENGTH),
-        call.action,
-        call.status,
-        str(call.outcome),
-        call.limited_by,
-        str(call.ip) if call.ip else None,
-        call.key_id,
-        call.key_hint,
-        call.partner_id,
-        call.duration_us,
-        call.response_size,
-        storable(call.user_agent, AGENT_LENGTH),
-    ]
+
+def line_of(call: Call) -> str:
+    """The call in COPY's text format."""
+    return (
+        f"{call.id.hex}\t{call.received_at}\t{call.realm or ''}\t{storable(call.method, 10)}\t"
+        f"{storable(call.path, PATH_LENGTH)}\t{storable(redacted_query(call.query), PATH_LENGTH)}\t{call.action}\t"
+        f"{call.status}\t{call.outcome}\t{call.limited_by}\t{call.ip or NULL}\t{call.key_id or NULL}\t"
+        f"{call.key_hint}\t{call.partner_id or NULL}\t{call.duration_us}\t{call.response_size}\t"
+        f"{storable(call.user_agent, AGENT_LENGTH)}\n"
+    )
 
 
 def redacted_query(query: str) -> str:
@@ -274,8 +263,16 @@ def redacted_query(query: str) -> str:
 
 
 def storable(text: str, length: int) -> str:
-    """Text from a client as the log may keep it: without keys, without what PostgreSQL cannot store, and short."""
-    return redact(text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode())[:length]
+    """Text from a client as the log may keep it: without keys, without what PostgreSQL cannot store, and short.
+
+    Nothing in it can end a field of COPY's text format.
+    """
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return redact(text)[:length].translate(ESCAPED)
+
+
+ESCAPED = str.maketrans({"\x00": "\ufffd", "\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def first_id_at(moment: datetime) -> uuid.UUID:

@@ -33,6 +33,6 @@ def invitation(key: Key, *, partner: Partner) -> str:
         partner=partner,
         ending=key.hint[-4:],
         account_url=settings.BASE_URL + reverse("keys:account"),
-        guide_url=settings.BASE_URL + "/guide/",
+        guide_url=settings.BASE_URL + reverse("guide"),
         sender=partner.manager or "Your affiliate manager",
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Router
+from pydantic import BaseModel, Field
 
 from partners.models import Partner
 from portal.network.models import Network
@@ -27,7 +28,7 @@ class PartnerRequest(HttpRequest):
     call: PartnerCall
 
 
-class Affiliate(Schema):
+class Affiliate(BaseModel):
     network_affiliate_id: int = Field(description="Number of the partner.")
     network_id: int = Field(description="Number of the network; always 1.")
     name: str
@@ -41,7 +42,7 @@ class Affiliate(Schema):
     time_saved: int = Field(description="Unix seconds.")
 
 
-class NetworkInfo(Schema):
+class NetworkInfo(BaseModel):
     network_id: int = Field(description="Always 1.")
     name: str
     displayed_name: str = Field(description="The same as name.")
@@ -54,7 +55,7 @@ class NetworkInfo(Schema):
     tracking_domain: str
 
 
-class Paging(Schema):
+class Paging(BaseModel):
     page: int
     page_size: int
     total_count: int

@@ -91,6 +91,11 @@ class Partner(models.Model):
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
+    # Only there on rows of with_keys() and for_listing().
+    live_keys: int
+    last_call_at: datetime | None
+    open_flags: list[Flag]
+
     objects = PartnerQuerySet.as_manager()
 
     class Meta:

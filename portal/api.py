@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +20,8 @@ from django.http import (
 from django.urls import Resolver404, ResolverMatch, resolve
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
+from ninja.renderers import BaseRenderer
+from pydantic_core import to_json
 
 import partners.api
 import portal.network.api
@@ -81,7 +83,18 @@ def run_or_take_back(run: Run, request: CallRequest, parameters: dict[str, Any])
     return response
 
 
-api = NinjaAPI(title="Latchkey", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
+class Renderer(BaseRenderer):
+    """JSON by pydantic, whose models the answers are: a fraction of the time the standard library's encoder takes."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        return to_json(data)
+
+
+api = NinjaAPI(
+    title="Latchkey", version="1", docs_url=None, openapi_url=None, urls_namespace="api", renderer=Renderer()
+)
 
 
 def mount(prefix: str, router: Router, *, opened_by: Realm | None) -> None:
@@ -124,6 +137,7 @@ def answer(request: HttpRequest) -> HttpResponse:
     if call.budget is not None:
         for name, value in call.budget.headers.items():
             response[name] = value
+    response["Content-Length"] = str(call.response_size)
     if call.method == "HEAD":
         response.content = b""
     return response
@@ -151,19 +165,22 @@ def operate(request: HttpRequest, call: Call) -> HttpResponse:
 
 def route(call: Call) -> ResolverMatch:
     """:raises Refused: 418 for an announced path, 404 for one that is neither released nor announced"""
+    match = find(call.path)
+    if match is not None:
+        return match
     if any(call.path == path or call.path.startswith(f"{path}/") for path in ANNOUNCED):
         raise Refused(Outcome.UNRELEASED, 418, "This endpoint is announced but not released yet.")
+    raise Refused(Outcome.NOT_FOUND, 404, "There is no such endpoint. Paths have no slash at the end.")
+
+
+@lru_cache(maxsize=1024)
+def find(path: str) -> ResolverMatch | None:
+    """The operation at a path. Kept, because most calls ask for few paths and the resolver tries every route anew."""
     try:
-        match = resolve(call.path)
+        match = resolve(path)
     except Resolver404:
-        match = None
-    if match is None or match.url_name == "api-root":
-        raise Refused(
-            Outcome.NOT_FOUND,
-            404,
-            "There is no such endpoint. Paths have no slash at the end.",
-        )
-    return match
+        return None
+    return None if match.url_name == "api-root" else match
 
 
 def answer_options(request: HttpRequest, match: ResolverMatch) -> HttpResponse:

@@ -41,7 +41,7 @@ STATUSES = {
 EXAMPLE = 'curl https://tracking.northwind.example/v1/affiliates/affiliate \\\n  -H "Authorization: Bearer $LATCHKEY"'
 
 
-class PartnerTable(tables.Table):
+class PartnerTable(tables.Table):  # type: ignore[misc]  # django-tables2 ships no types
     name = tables.Column()
     status = tables.Column()
     manager = tables.Column()

@@ -20,6 +20,12 @@ SETUP = Actor.system("tests")
 Browse = Callable[[User], Client]
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """A hash that is slow on purpose would be most of what the tests wait for."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def network(db: None) -> Network:
     network = Network(name="Northwind Affiliates")

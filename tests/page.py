@@ -19,6 +19,11 @@ def text_of(element: Tag | None) -> str:
     return " ".join(element.get_text(" ").split()) if element is not None else ""
 
 
+def headings_of(row: Tag) -> list[Tag]:
+    table = row.find_parent("table")
+    return table.select("thead th") if table is not None else []
+
+
 @dataclass
 class Region:
     """A part of a page."""
@@ -40,7 +45,7 @@ class Region:
         return [
             dict(
                 zip(
-                    [text_of(heading) for heading in row.find_parent("table").select("thead th")],
+                    [text_of(heading) for heading in headings_of(row)],
                     [text_of(cell) for cell in row.find_all(["td", "th"], recursive=False)],
                     strict=False,
                 )
@@ -69,7 +74,7 @@ class Region:
     @property
     def errors(self) -> list[str]:
         """What the forms complain about."""
-        return [text_of(error) for error in self.element.select(".errorlist li, [data-error]")]
+        return [text_of(error) for error in self.element.select(".field-errors li, [role=alert]")]
 
     def form(self, action: str | None = None) -> Form:
         """The form that posts (or gets) to ``action``; the only form when no action is given."""
@@ -127,7 +132,8 @@ class Form(Region):
                 chosen = field.select("option[selected]") or field.select("option")[:1]
                 values[str(field["name"])] = str(chosen[0].get("value", text_of(chosen[0]))) if chosen else ""
             elif field.name == "textarea":
-                values[str(field["name"])] = field.get_text()
+                # A browser drops the line break that Django writes behind the opening tag.
+                values[str(field["name"])] = field.get_text().removeprefix("\r").removeprefix("\n")
             elif kind not in ("checkbox", "radio") or "checked" in field.attrs:
                 values[str(field["name"])] = str(field.get("value", "on" if kind == "checkbox" else ""))
         return values

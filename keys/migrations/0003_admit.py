@@ -85,6 +85,9 @@ BEGIN
                     network_used := 0;
                 END IF;
                 is_locked := true;
+                -- This commit need not reach the disk by itself. A call is answered only after its row in the API Log
+                -- was committed to disk, and the write-ahead log keeps order: that row takes this one with it.
+                PERFORM set_config('synchronous_commit', 'off', true);
             END IF;
 
             tightest := 'network';

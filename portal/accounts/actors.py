@@ -28,6 +28,11 @@ class Actor:
         """A part of the product, named as an operator would call it: ``manage.py issue_key``."""
         return cls(label=label)
 
+    @classmethod
+    def stranger(cls, *, ip: Address | None = None) -> Actor:
+        """Whoever is at the sign-in page: nobody has proven to be anybody yet."""
+        return cls(label="Not signed in", ip=ip)
+
     @property
     def full_label(self) -> str:
         """The label for ``x_by`` columns, which name both when one views as the other."""

@@ -26,6 +26,7 @@ class EventKind(models.TextChoices):
     ROLE_CREATED = "role.created", "Role created"
     ROLE_CHANGED = "role.changed", "Role changed"
     USER_INVITED = "user.invited", "User invited"
+    INVITATION_REPEATED = "user.invitation_repeated", "Invitation sent again"
     USER_ROLE_CHANGED = "user.role_changed", "User's role changed"
     USER_DEACTIVATED = "user.deactivated", "User deactivated"
     USER_REACTIVATED = "user.reactivated", "User reactivated"
@@ -40,3 +41,4 @@ class EventKind(models.TextChoices):
     PASSWORD_RESET = "user.password_reset", "Password reset"
     IMPERSONATION_STARTED = "impersonation.started", "Impersonation started"
     IMPERSONATION_ENDED = "impersonation.ended", "Impersonation ended"
+    HISTORY_EXPORTED = "history.exported", "History Logs exported"

@@ -21,6 +21,15 @@ class Level(Enum):
         """How a person is told, e.g. "Security: full control"."""
         return f"{AREAS[type(self)][1]}: {self.value.replace('_', ' ')}"
 
+    @property
+    def name_in_words(self) -> str:
+        return str(self.value).replace("_", " ").capitalize()
+
+    @property
+    def explanation(self) -> str:
+        """What the level lets somebody do."""
+        return EXPLANATIONS[self]
+
     @classmethod
     def choices(cls) -> list[tuple[str, str]]:
         return [(level.value, level.value.replace("_", " ").capitalize()) for level in cls]
@@ -55,4 +64,19 @@ AREAS: dict[type[Level], tuple[str, str]] = {
     AccountsHistoryLogs: ("accounts_history_logs", "Accounts & History Logs"),
     SystemSettings: ("system_settings", "System Settings"),
     Partners: ("partners", "Partners"),
+}
+
+EXPLANATIONS: dict[Level, str] = {
+    Security.NONE: "does not see roles and their levels",
+    Security.VIEW: "sees roles and their levels",
+    Security.FULL_CONTROL: "changes roles; issues, reveals and revokes partner keys",
+    AccountsHistoryLogs.NONE: "sees neither accounts nor the History Logs",
+    AccountsHistoryLogs.READ: "sees accounts and the History Logs, and exports them",
+    AccountsHistoryLogs.FULL_ACCESS: "invites and deactivates people; issues, reveals and revokes partner keys",
+    SystemSettings.NONE: "does not see System Settings",
+    SystemSettings.VIEW: "sees the network's settings, the API Log and Status",
+    SystemSettings.FULL: "changes the network's settings and generates the network key",
+    Partners.NONE: "does not see partners",
+    Partners.VIEW: "sees partners, and their keys as hints",
+    Partners.FULL: "edits partners, invites their users and views the portal as them",
 }

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -35,14 +37,30 @@ class AlreadyDeactivated(Exception):
     """The user was deactivated before, perhaps by someone else a moment ago."""
 
 
+class NoLongerActive(Exception):
+    """The one who asks was deactivated a moment ago."""
+
+
+class RoleQuerySet(models.QuerySet["Role"]):
+    def for_listing(self) -> Self:
+        """With how many active people have the role, as ``people``."""
+        active = Count("users", filter=Q(users__is_active=True))
+        return self.annotate(people=active).order_by("name", "pk")
+
+
 class Role(models.Model):
     """A named set of levels, one per area."""
+
+    # Set by for_listing().
+    people: int
 
     name = models.CharField(max_length=60, unique=True)
     security = models.CharField(max_length=20, choices=Security.choices(), default="none")
     accounts_history_logs = models.CharField(max_length=20, choices=AccountsHistoryLogs.choices(), default="none")
     system_settings = models.CharField(max_length=20, choices=SystemSettings.choices(), default="none")
     partners = models.CharField(max_length=20, choices=Partners.choices(), default="none")
+
+    objects = RoleQuerySet.as_manager()
 
     class Meta:
         ordering = ("name", "pk")
@@ -65,6 +83,7 @@ class Role(models.Model):
     @transaction.atomic
     def create(cls, *, name: str, by: Actor, **levels: str) -> Role:
         """:raises AboveOwnLevels: when a level stands above the actor's"""
+        by = as_of_now(by)
         role = cls(name=name, **levels)
         role._refuse_levels_above(by)
         role.save(force_insert=True)
@@ -78,6 +97,7 @@ class Role(models.Model):
         :raises OwnRole: when the actor has this role
         :raises AboveOwnLevels: when the role stands, or would stand, above the actor's levels
         """
+        by = as_of_now(by)
         current = Role.objects.select_for_update().get(pk=self.pk)
         for person in filter(None, (by.user, by.impersonator)):
             if person.role_id == self.pk:
@@ -116,6 +136,20 @@ class UserQuerySet(models.QuerySet["User"]):
     def visible_to(self, user: User) -> Self:
         """Network users see everybody; a partner's user sees those of the same partner."""
         return self if user.is_network_user else self.filter(partner=user.partner_id)
+
+    def invited(self) -> Self:
+        """Those who have not chosen a password yet."""
+        return self.active().filter(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+
+    def joined(self) -> Self:
+        """Those who have chosen a password and can sign in with it."""
+        return self.active().exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+
+    def deactivated(self) -> Self:
+        return self.filter(is_active=False)
+
+    def search(self, text: str) -> Self:
+        return self.filter(Q(name__icontains=text) | Q(email__icontains=text))
 
     def for_listing(self) -> Self:
         return self.select_related("role", "partner").order_by(Lower("name"), "pk")
@@ -180,6 +214,12 @@ class User(AbstractBaseUser):
             return self.role.name
         return "Partner user" if self.is_partner_user else "No role"
 
+    @property
+    def status(self) -> str:
+        if not self.is_active:
+            return "deactivated"
+        return "active" if self.has_usable_password() else "invited"
+
     def has_level(self, level: Level) -> bool:
         if self.is_superuser:
             return True
@@ -221,6 +261,7 @@ class User(AbstractBaseUser):
         :raises AboveOwnLevels: when the role stands above the actor's levels
         :raises django.db.IntegrityError: when the e-mail address has an account already
         """
+        by = as_of_now(by)
         refuse_to_lift(by, role=role, is_superuser=is_superuser)
         user = cls(
             email=cls.objects.normalize_email(email),
@@ -245,9 +286,10 @@ class User(AbstractBaseUser):
         """:raises OwnRole: when the actor is this user
         :raises AboveOwnLevels: when the user stands, or would stand, above the actor's levels
         """
-        current = User.objects.select_for_update(of=("self",)).select_related("role").get(pk=self.pk)
         if self in (by.user, by.impersonator):
             raise OwnRole
+        by = as_of_now(by, self)
+        current = User.objects.select_related("role").get(pk=self.pk)
         refuse_to_lift(by, role=current.role, is_superuser=current.is_superuser)
         refuse_to_lift(by, role=role, is_superuser=is_superuser)
         before = current.standing
@@ -271,7 +313,9 @@ class User(AbstractBaseUser):
         """
         if self in (by.user, by.impersonator):
             raise OwnRole
-        refuse_to_lift(by, role=self.role, is_superuser=self.is_superuser)
+        by = as_of_now(by, self)
+        current = User.objects.select_related("role").get(pk=self.pk)
+        refuse_to_lift(by, role=current.role, is_superuser=current.is_superuser)
         sessions_id = uuid.uuid4()
         if not User.objects.active().filter(pk=self.pk).update(is_active=False, sessions_id=sessions_id):
             raise AlreadyDeactivated
@@ -284,7 +328,9 @@ class User(AbstractBaseUser):
 
         :raises AboveOwnLevels: when the user stands above the actor's levels
         """
-        refuse_to_lift(by, role=self.role, is_superuser=self.is_superuser)
+        by = as_of_now(by, self)
+        current = User.objects.select_related("role").get(pk=self.pk)
+        refuse_to_lift(by, role=current.role, is_superuser=current.is_superuser)
         if User.objects.filter(pk=self.pk, is_active=False).update(is_active=True):
             Event.record(EventKind.USER_REACTIVATED, by=by, subject=self, partner=self.partner)
         self.is_active = True
@@ -297,6 +343,28 @@ class User(AbstractBaseUser):
         Event.record(kind, by=by, subject=self, partner=self.partner)
 
 
+def as_of_now(by: Actor, *others: User) -> Actor:
+    """The actor as the database knows them in this moment, locked with ``others`` until the transaction ends.
+
+    Without it two Super Users who deactivate (or demote) each other at once would both succeed, and leave nobody.
+    :raises NoLongerActive: when the actor was deactivated since their request began
+    """
+    people = filter(None, (by.user, by.impersonator, *others))
+    # One order for everybody, or two who act on each other would wait for each other.
+    locked = (
+        User.objects.select_for_update(of=("self",))
+        .select_related("role")
+        .order_by("pk")
+        .filter(pk__in={person.pk for person in people})
+    )
+    now = {person.pk: person for person in locked}
+    user = now[by.user.pk] if by.user else None
+    impersonator = now[by.impersonator.pk] if by.impersonator else None
+    if not all(person.is_active for person in (user, impersonator) if person):
+        raise NoLongerActive
+    return replace(by, user=user, impersonator=impersonator)
+
+
 def refuse_to_lift(by: Actor, *, role: Role | None, is_superuser: bool) -> None:
     """:raises AboveOwnLevels: when the actor gives, or touches, a standing above their own"""
     for person in filter(None, (by.user, by.impersonator)):
@@ -306,9 +374,31 @@ def refuse_to_lift(by: Actor, *, role: Role | None, is_superuser: bool) -> None:
             raise AboveOwnLevels
 
 
+def partners() -> models.QuerySet[Any]:
+    """All partners. Their model stands above this package, so it is reached through the relation, not by import."""
+    related: Any = User._meta.get_field("partner").related_model
+    found: models.QuerySet[Any] = related._default_manager.all()
+    return found
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     def about_partner(self, partner_id: int) -> Self:
         return self.filter(partner_id=partner_id)
+
+    def concerning_somebody_called(self, text: str) -> Self:
+        """What people with that name or e-mail address did, as themselves or viewing as others, and what was done to
+        them; and what a command with that name did."""
+        people = list(User.objects.search(text).order_by("pk").values_list("pk", flat=True)[:200])
+        by_them = Q(actor_id__in=people) | Q(impersonator_id__in=people)
+        to_them = Q(subject_type="user", subject_id__in=people)
+        return self.filter(by_them | to_them | Q(actor_id=None, actor_label__icontains=text))
+
+    def about_partner_called(self, text: str) -> Self:
+        """What happened to the partner with that number, or to those with that in their name."""
+        if text.isascii() and text.isdecimal() and len(text) < 10:
+            return self.filter(partner_id=int(text))
+        named = partners().filter(name__icontains=text).order_by("pk").values_list("pk", flat=True)
+        return self.filter(partner_id__in=list(named[:200]))
 
     def for_listing(self) -> Self:
         return self.order_by("-pk")
@@ -341,6 +431,8 @@ class Event(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["kind", "-id"], name="event_kind"),
             models.Index(fields=["actor_id", "-id"], name="event_actor"),
+            models.Index(fields=["impersonator_id", "-id"], name="event_impersonator"),
+            models.Index(fields=["subject_type", "subject_id", "-id"], name="event_subject"),
             models.Index(fields=["partner_id", "-id"], name="event_partner"),
             models.Index(fields=["occurred_at"], name="event_occurred_at"),
         ]
@@ -351,6 +443,11 @@ class Event(models.Model):
     @property
     def kind_label(self) -> str:
         return EventKind(self.kind).label if self.kind in EventKind.values else self.kind
+
+    @property
+    def changes(self) -> list[str]:
+        """The details in words: "status: onboarding → active" for what changed, "label: Office" for the rest."""
+        return [f"{worded(field)}: {in_words(value)}" for field, value in self.details.items()]
 
     @classmethod
     def record(
@@ -377,3 +474,17 @@ class Event(models.Model):
             ip=str(by.ip) if by.ip else None,
             details=details or {},
         )
+
+
+def in_words(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 2:
+        return f"{in_words(value[0])} → {in_words(value[1])}"
+    if isinstance(value, list):
+        return ", ".join(map(in_words, value)) or "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "nothing" if value in (None, "") else str(value)
+
+
+def worded(field: str) -> str:
+    return field.replace("_", " ")

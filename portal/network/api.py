@@ -6,21 +6,22 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Field, Router, Schema
+from ninja import Router
+from pydantic import BaseModel, Field
 
 from portal.network.timezones import TIMEZONES
 
 meta = Router(tags=["Meta"])
 
 
-class TimeZoneInfo(Schema):
+class TimeZoneInfo(BaseModel):
     timezone_id: int
     timezone: str = Field(description="IANA name.")
     timezone_name: str = Field(description="Name for people.")
     utc_offset: str = Field(description="Offset from UTC at this moment, e.g. -05:00.")
 
 
-class TimeZones(Schema):
+class TimeZones(BaseModel):
     timezones: list[TimeZoneInfo]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from ipaddress import IPv6Address
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -47,7 +48,16 @@ def limited(rate: str, *, by: By, what: str) -> Callable[[View], View]:
 
 
 def by_client_ip(group: str, request: HttpRequest) -> str:
-    return str(client_ip(request))
+    """The client's IPv4 address, or its IPv6 network of 64 bits: one customer has all addresses of such a network."""
+    address = client_ip(request)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Address(int(address) >> 64 << 64))
+    return str(address)
+
+
+def by_email(group: str, request: HttpRequest) -> str:
+    """The e-mail address that the form names, in any case."""
+    return request.POST.get("email", "").strip().lower()
 
 
 def by_user(group: str, request: HttpRequest) -> str:

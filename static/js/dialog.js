@@ -19,7 +19,6 @@ if (dialog) {
     (body.querySelector("[aria-invalid=true], [autofocus]") ?? body.querySelector(field))?.focus();
   });
 
-  document.addEventListener("dialog:open", (event) => htmx.ajax("GET", event.detail.value, { target: body }));
   document.addEventListener("dialog:close", () => dialog.close());
 
   document.addEventListener("dialog:open", (event) => {

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from keys.gate import Outcome
+from keys.models import Key
+from keys.secret import LOOKS_LIKE_A_KEY
+from portal.accounts.models import User
+from portal.network.models import Network
+from tests.conftest import SETUP, Browse
+from tests.page import page
+
+pytestmark = pytest.mark.django_db
+
+
+def test_anyone_can_read_the_guide(network: Network, cast: list[User], browse: Browse) -> None:
+    stranger = page(Client().get("/guide/"))
+
+    assert stranger.heading == "Using your API key"
+    assert stranger.links["Sign in"] == "/sign-in/"
+    for user in cast:
+        read = page(browse(user).get("/guide/"))
+        assert read.heading == "Using your API key"
+        assert "Make the first call" in read.text
+
+
+def test_the_examples_call_this_deployment(network: Network, settings: Settings) -> None:
+    settings.BASE_URL = "https://api.northwind.example"
+
+    read = page(Client().get("/guide/"))
+
+    for language in ("curl", "python", "javascript", "php"):
+        example = read.region(f"example-{language}").text
+        assert "https://api.northwind.example/v1/affiliates/affiliate" in example
+        assert "LATCHKEY_API_KEY" in example
+    assert "localhost" not in read.text
+
+
+def test_the_guide_lists_what_a_partner_key_opens_and_nothing_else(network: Network) -> None:
+    read = page(Client().get("/guide/")).text
+
+    for path in ("/v1/affiliates/affiliate", "/v1/affiliates/network", "/v1/meta/timezones"):
+        assert f"GET {path}" in read
+    assert "/v1/networks" not in read
+
+
+def test_the_guide_explains_every_outcome(network: Network) -> None:
+    read = page(Client().get("/guide/")).text.lower()
+
+    for outcome in set(Outcome) - {Outcome.OK}:
+        assert outcome.replace("_", " ") in read
+
+
+def test_the_guide_names_all_three_headers_and_whom_to_ask(network: Network) -> None:
+    read = page(Client().get("/guide/")).text
+
+    for header in ("Authorization: Bearer KEY", "X-API-Key: KEY", "X-Eflow-API-Key: KEY"):
+        assert header in read
+    assert "support@northwind.example" in read
+
+
+def test_the_guide_never_holds_a_key(network: Network, paul: User, acme_key: tuple[Key, str], browse: Browse) -> None:
+    content = browse(paul).get("/guide/").content.decode()
+
+    assert not LOOKS_LIKE_A_KEY.search(content)
+    assert acme_key[1] not in content
+
+
+def test_the_python_examples_are_python(network: Network) -> None:
+    read = page(Client().get("/guide/"))
+
+    for name in ("example-python", "example-retry"):
+        element = read.element.find(id=name)
+        assert element is not None
+        compile(element.get_text(), name, "exec")
+
+
+def test_without_a_support_contact_the_guide_names_the_manager(network: Network) -> None:
+    network.change(by=SETUP, support_name="", support_email="")
+
+    assert "your manager at Northwind Affiliates" in page(Client().get("/guide/")).text
+
+
+def test_every_link_within_the_guide_leads_somewhere(network: Network) -> None:
+    content = Client().get("/guide/").content.decode()
+
+    for anchor in re.findall(r'href="#([^"]+)"', content):
+        assert f'id="{anchor}"' in content
