@@ -168,6 +168,7 @@ class Server:
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
                 "--no-instructions",
+                *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
             ],
             capture_output=True,
             text=True,
@@ -228,7 +229,10 @@ class Server:
         with self.log.open(errors="replace") as log:
             log.seek(self._logged_before)
             reason = _reason(log.read())
-        raise PostgresUnusable(f"PostgreSQL did not start on {self.data_dir} ({reason}); its log is {self.log}.")
+        raise PostgresUnusable(
+            f"PostgreSQL did not start on {self.data_dir} ({reason}); its log is {self.log}, and without "
+            f"{self.data_dir.name} a new, empty one is made."
+        )
 
     def _end(self, how: signal.Signals) -> None:
         postmaster = self._postmaster()
@@ -331,7 +335,7 @@ def _reason(output: str) -> str:
         for line in reversed(lines):
             if marker in line:
                 return line.split(marker, 1)[1].strip().rstrip(".")
-    return lines[-1].rstrip(".") if lines else "it said nothing"
+    return lines[-1].removeprefix("postgres: ").rstrip(".") if lines else "it said nothing"
 
 
 def _exists(account: str) -> bool:

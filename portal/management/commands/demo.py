@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import secrets
 from typing import Any
 
@@ -18,7 +19,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--if-empty", action="store_true", help="do nothing when there is a network already")
-        parser.add_argument("--password", help="the password of every account (default: a random one)")
+        parser.add_argument(
+            "--password", help="the password of every account (default: DEMO_PASSWORD, else a random one)"
+        )
         parser.add_argument("--seed", type=int, default=7, help="tell another story (default: 7)")
 
     def handle(self, *, if_empty: bool, password: str | None, seed: int, **options: Any) -> None:
@@ -26,7 +29,7 @@ class Command(BaseCommand):
             if if_empty:
                 return
             raise CommandError(f"The database holds {Network.load()} already; the demo fills an empty one only.")
-        password = password or new_password()
+        password = password or os.environ.get("DEMO_PASSWORD") or new_password()
         told = Story(password=password, seed=seed).tell()
         self.stdout.write(
             f"\n{Network.load()} is set up: {told.partners} partners, {told.keys} keys, {told.calls} API calls.\n"
