@@ -66,7 +66,7 @@ def detail(request: UserRequest, partner_id: int) -> HttpResponse:
         "flags": partner.flags.open_first(),
         "users": partner.users.for_listing(),
     }
-    return render_page(request, "partners/detail.html", context, partial="flag-list")
+    return render_page(request, "partners/detail.html", context, partial=("flag-list", "user-list"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

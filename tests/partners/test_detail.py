@@ -57,15 +57,33 @@ def test_texts_from_strangers_are_text_and_never_markup(vera: User, browse: Brow
 
 
 def test_a_users_row_views_as_them_unless_they_are_deactivated(
-    sonia: User, acme: Partner, paul: User, browse: Browse
+    vera: User, acme: Partner, paul: User, browse: Browse
 ) -> None:
     left = User.invite(email="left@acme.example", name="Lea", partner=acme, by=SETUP)
     left.deactivate(by=SETUP)
+    browser = browse(vera)
 
-    users = page(browse(sonia).get(f"/partners/{acme.pk}/")).text
+    users = page(browser.get(f"/partners/{acme.pk}/")).region("user-list")
 
-    assert "Lea left@acme.example Deactivated" in users
-    assert "Paul paul@latchkey.example" in users
+    assert "Lea Deactivated left@acme.example" in users.text
+    viewing = browser.post("/view-as/", users.form("/view-as/").fields, follow=True)
+    assert viewing.redirect_chain[-1][0] == "/account/"
+    assert "Acme Media" in page(viewing).text
+
+
+def test_a_partner_that_nobody_signs_in_for_can_get_its_first_user(vera: User, acme: Partner, browse: Browse) -> None:
+    users = page(browse(vera).get(f"/partners/{acme.pk}/")).region("user-list")
+
+    assert "Nobody of this partner can sign in yet" in users.text
+    assert users.links["Invite"] == f"/control-center/accounts/partners/invite/?partner={acme.pk}"
+
+
+def test_the_history_of_a_partner_is_one_click_away(sonia: User, acme: Partner, browse: Browse) -> None:
+    browser = browse(sonia)
+
+    link = page(browser.get(f"/partners/{acme.pk}/")).links["Who did what to this partner and its keys"]
+
+    assert "Partner created" in page(browser.get(link)).text
 
 
 def test_the_page_takes_as_many_queries_for_many_flags_and_users_as_for_one(
