@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.utils import timezone
 
 from portal.accounts.events import EventKind
 from portal.accounts.levels import AREAS, Level
@@ -263,24 +262,30 @@ class NetworkPeopleFilter(PeopleFilter):
 
 
 class HistoryFilter(forms.Form):
-    """The filters of the History Logs, each of them in the URL."""
+    """The filters of the History Logs, each of them in the URL. A day begins and ends in the network's time zone."""
 
     kind = forms.ChoiceField(label="What", required=False, choices=[("", "Anything"), *EventKind.choices])
     person = forms.CharField(
         label="Who",
         required=False,
         max_length=120,
-        widget=forms.TextInput(attrs={"placeholder": "Name or e-mail", "autocomplete": "off", "list": "people"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": "Name or e-mail", "autocomplete": "off", "list": "people", "size": "16"}
+        ),
     )
     partner = forms.CharField(
         required=False,
         max_length=120,
-        widget=forms.TextInput(attrs={"placeholder": "Name or number", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"placeholder": "Name or number", "autocomplete": "off", "size": "14"}),
     )
     since = forms.DateField(
         label="From", required=False, validators=DAYS, widget=forms.DateInput(attrs={"type": "date"})
     )
     until = forms.DateField(label="To", required=False, validators=DAYS, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, data: Any, *, zone: tzinfo) -> None:
+        self.zone = zone
+        super().__init__(data)
 
     def clean(self) -> dict[str, Any]:
         chosen = self.cleaned_data
@@ -301,9 +306,9 @@ class HistoryFilter(forms.Form):
         if chosen["partner"]:
             events = events.about_partner_called(chosen["partner"])
         if chosen["since"]:
-            events = events.filter(occurred_at__gte=start_of(chosen["since"]))
+            events = events.filter(occurred_at__gte=self.start_of(chosen["since"]))
         if chosen["until"]:
-            events = events.filter(occurred_at__lt=start_of(chosen["until"] + timedelta(days=1)))
+            events = events.filter(occurred_at__lt=self.start_of(chosen["until"] + timedelta(days=1)))
         return events
 
     @property
@@ -311,6 +316,5 @@ class HistoryFilter(forms.Form):
         """What is filtered by, for the event that an export leaves."""
         return {field: str(value) for field, value in self.cleaned_data.items() if value}
 
-
-def start_of(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+    def start_of(self, day: date) -> datetime:
+        return datetime.combine(day, time.min, tzinfo=self.zone)

@@ -6,9 +6,6 @@ is stored neither in the job nor anywhere else.
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMultiAlternatives
@@ -20,6 +17,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from portal.accounts.models import User
+from portal.accounts.network import the_network
 
 # A mail server that is away for an evening costs nobody their mail.
 PATIENTLY = RetryStrategy(max_attempts=8, exponential_wait=4)
@@ -57,8 +55,7 @@ def set_password_url(user: User) -> str:
 
 def send(mail: str, user: User, *, link: str) -> None:
     """Sends ``templates/accounts/mail/{mail}.txt``, whose first line is the subject, with its HTML twin."""
-    # The network's settings are a layer above this one, so they are not imported.
-    network: Any = apps.get_model("network", "Network").load()
+    network = the_network()
     context = {
         "user": user,
         "network": network,

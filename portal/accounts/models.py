@@ -445,6 +445,11 @@ class Event(models.Model):
         return EventKind(self.kind).label if self.kind in EventKind.values else self.kind
 
     @property
+    def is_about_the_actor(self) -> bool:
+        """Whether somebody did something with their own account, such as signing in."""
+        return self.subject_type == "user" and self.subject_id == self.actor_id
+
+    @property
     def changes(self) -> list[str]:
         """The details in words: "status: onboarding → active" for what changed, "label: Office" for the rest."""
         return [f"{worded(field)}: {in_words(value)}" for field, value in self.details.items()]

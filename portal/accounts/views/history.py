@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from portal.accounts.events import EventKind
 from portal.accounts.forms import HistoryFilter
 from portal.accounts.models import Event, EventQuerySet, User
+from portal.accounts.network import the_network
 from portal.accounts.rights import VIEW_ACCOUNTS
 from portal.web.access import requires
 from portal.web.exports import Row, stream_csv, stream_json
@@ -39,7 +40,7 @@ COLUMNS = (
 @require_safe
 @requires(VIEW_ACCOUNTS)
 def history(request: UserRequest) -> HttpResponse:
-    filters = HistoryFilter(request.GET)
+    filters = HistoryFilter(request.GET, zone=the_network().zone)
     context = {
         "form": filters,
         "page": key_page(request, filters.apply(Event.objects.for_listing())),
@@ -55,7 +56,7 @@ def history(request: UserRequest) -> HttpResponse:
 @requires(VIEW_ACCOUNTS)
 @never_cache
 def export_history(request: UserRequest, file_format: str) -> HttpResponseBase:
-    filters = HistoryFilter(request.GET)
+    filters = HistoryFilter(request.GET, zone=the_network().zone)
     if not filters.is_valid():
         return redirect(f"{reverse('accounts:history')}?{request.GET.urlencode()}")
     rows = exported(filters.apply(Event.objects.for_listing()))
