@@ -43,9 +43,8 @@ class NoLongerActive(Exception):
 
 class RoleQuerySet(models.QuerySet["Role"]):
     def for_listing(self) -> Self:
-        """With how many active people have the role, as ``people``."""
-        active = Count("users", filter=Q(users__is_active=True))
-        return self.annotate(people=active).order_by("name", "pk")
+        """With how many have the role, as ``people``."""
+        return self.annotate(people=Count("users")).order_by("name", "pk")
 
 
 class Role(models.Model):

@@ -25,7 +25,7 @@ CHANGED = "roles:changed"
 @require_safe
 @requires(VIEW_SECURITY)
 def security(request: UserRequest) -> HttpResponse:
-    super_users = User.objects.active().filter(is_superuser=True).count()
+    super_users = User.objects.filter(is_superuser=True).count()
     table = RoleTable.of(Role.objects.for_listing(), super_users=super_users, own=request.user.role_id)
     areas = [(label, list(levels)) for levels, (_, label) in AREAS.items()]
     context = {"table": table, "areas": areas}

@@ -23,8 +23,8 @@ from portal.web.requests import UserRequest
 @public(reason="Nobody is signed in before they have signed in.")
 @never_cache
 @sensitive_post_parameters("password")
-@limited("60/h", by=by_client_ip, what="Signing in from one address")
-@limited("10/h", by=by_email, what="Signing in to one account")
+@limited("120/h", by=by_client_ip, what="Signing in from one address")
+@limited("20/h", by=by_email, what="Signing in to one account")
 def sign_in(request: HttpRequest) -> HttpResponse:
     next_url = safe_next(request, request.POST.get("next") or request.GET.get("next", ""))
     if request.user.is_authenticated:
