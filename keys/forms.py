@@ -129,10 +129,12 @@ class GenerateForm(forms.Form):
         self.initial.setdefault("replacing", live.pk if live else None)
         if live is not None:
             self.fields["sure"].label = f"I know that {live.hint} stops working at once"
-            self.fields["sure"].required = True
-            self.fields["sure"].error_messages["required"] = "Tick this box to replace the live key."
-        else:
-            del self.fields["sure"]
+            self.fields["sure"].widget.attrs["required"] = True
+
+    def clean(self) -> None:
+        # Asked of the key that the page has shown. Whether that is still the live one, the verb decides.
+        if self.cleaned_data.get("replacing") and not self.cleaned_data.get("sure"):
+            self.add_error("sure", "Tick this box to replace the live key.")
 
     def replaced_key(self) -> Key | None:
         """The key the page has shown, whatever has become of it since."""

@@ -13,6 +13,9 @@ from partners.models import Partner
 from portal.accounts.actors import Actor
 from portal.accounts.models import Role, User
 from portal.network.models import Network
+from tests.leaks import every_secret_is_noted, pytest_runtest_call, pytest_runtest_setup
+
+__all__ = ["every_secret_is_noted", "pytest_runtest_call", "pytest_runtest_setup"]
 
 PASSWORD = "correct horse battery staple"
 SETUP = Actor.system("tests")

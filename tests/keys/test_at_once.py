@@ -157,7 +157,7 @@ def test_keys_are_revealed_whole_and_revoked_while_they_are_sealed_anew(acme: Pa
         lambda: call_command("rotate_encryption_keys", "--batch", "1"), reveal_all, revoke_some, reveal_all
     )
 
-    assert answers[1:] == [True, True, True]
+    assert answers == [None, True, True, True]
     assert Key.objects.sealed_under() == {2: 12}
     assert Key.objects.filter(revoked_at__isnull=False).count() == 3
     settings.KEY_ENCRYPTION_KEYS = [second]
@@ -172,7 +172,7 @@ def test_two_rotations_at_once_seal_every_key_and_lose_none(acme: Partner, setti
 
     answers = at_once(*[lambda: call_command("rotate_encryption_keys", "--batch", "3")] * 2)
 
-    assert not any(isinstance(answer, Exception) for answer in answers)
+    assert answers == [None, None]
     assert [Key.objects.get(pk=key.pk).reveal(by=SETUP, how="shown") for key, _ in issued] == [
         secret for _, secret in issued
     ]
