@@ -8,7 +8,6 @@ from enum import StrEnum
 from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 from uuid import UUID
 
 import psycopg
@@ -17,7 +16,7 @@ from django.db import connection
 from django.http import HttpRequest
 
 from keys.models import Key
-from keys.secret import LOOKS_LIKE_A_KEY, digest_of, is_well_formed
+from keys.secret import digest_of, is_well_formed, mentions_a_key
 from partners.models import Partner
 from portal.web.client_ip import Address, client_ip
 from portal.web.combining import Combiner
@@ -129,9 +128,7 @@ REFUSED_KEY = "The API key is not valid. Check that it is complete and has not b
 
 def refuse_key_in_url(call: Call) -> None:
     """:raises Refused: 400, because URLs end up in histories, proxies and logs"""
-    if LOOKS_LIKE_A_KEY.search(call.path) or (
-        ("%" in call.query or "_" in call.query) and LOOKS_LIKE_A_KEY.search(unquote(call.query))
-    ):
+    if mentions_a_key(call.path) or mentions_a_key(call.query):
         raise Refused(
             Outcome.BAD_REQUEST,
             400,

@@ -12,6 +12,7 @@ import re
 import secrets
 import string
 import zlib
+from urllib.parse import unquote
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 AFFILIATE_PREFIX = "lk_aff_"
@@ -23,6 +24,9 @@ PATTERN = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{38}")
 # Wider than a key: what someone cut short, or ran together with its neighbour, is still half a secret.
 LOOKS_LIKE_A_KEY = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{8,}", re.IGNORECASE)
 REDACTED = "[redacted]"
+ENCODED_PERCENT = re.compile(r"%(?:25)+")
+# A key percent-encoded more often than this fills more than the longest URL.
+MOST_LAYERS = 10
 
 
 def new_secret(prefix: str) -> str:
@@ -55,5 +59,32 @@ def hint_of(text: str) -> str:
 
 
 def redact(text: str) -> str:
-    """``text`` with everything in it that looks like one of our keys replaced."""
+    """``text`` with everything in it that looks like one of our keys replaced, percent-encoded ones too.
+
+    Text in which one was encoded is answered decoded.
+    """
+    if "%" in text:
+        plain = unquoted(text)
+        if plain is None:
+            return REDACTED
+        if LOOKS_LIKE_A_KEY.search(plain):
+            text = plain
     return LOOKS_LIKE_A_KEY.sub(lambda found: f"{found.group()[:7]}{REDACTED}", text)
+
+
+def mentions_a_key(text: str) -> bool:
+    """Whether anything in ``text`` looks like one of our keys, in any case and however often percent-encoded."""
+    if "%" in text:
+        plain = unquoted(text)
+        return plain is None or LOOKS_LIKE_A_KEY.search(plain) is not None
+    return "_" in text and LOOKS_LIKE_A_KEY.search(text) is not None
+
+
+def unquoted(text: str) -> str | None:
+    """``text`` with every layer of percent-encoding undone; None when there is no end to them."""
+    for _ in range(MOST_LAYERS):
+        plain = unquote(ENCODED_PERCENT.sub("%", text))
+        if plain == text:
+            return text
+        text = plain
+    return None
