@@ -10,7 +10,7 @@
 PORT ?= 8000
 PYTHON ?= python3
 VENV := .venv/bin/python
-PIP := $(VENV) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary=:all:
+PIP := $(VENV) -m pip install -qq --disable-pip-version-check --no-input --require-hashes --only-binary=:all:
 COMPILE = CUSTOM_COMPILE_COMMAND="make requirements" $(VENV) -m piptools compile --quiet --generate-hashes \
 	--allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 	$(if $(UPGRADE),--upgrade)

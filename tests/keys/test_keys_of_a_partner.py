@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -306,6 +308,7 @@ def test_a_key_whose_encryption_key_is_gone_is_explained(
     assert "encryption key 1, which KEY_ENCRYPTION_KEYS no longer names" in page(answer).text
 
 
+@time_machine.travel(datetime.now(UTC), tick=False)  # all of it in one window
 def test_who_reveals_too_fast_is_told_when_to_try_again(
     acme_key: tuple[Key, str], acme: Partner, amir: User, browse: Browse
 ) -> None:
