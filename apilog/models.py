@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.indexes import BrinIndex
-from django.db import connection, models
+from django.db import DataError, IntegrityError, connection, models
 from django.db.models import Q
 
 from keys.gate import Outcome
@@ -237,9 +237,11 @@ def write_alone(call: Call) -> None:
 
 
 # The rows of all threads that wait for theirs go in one statement and one commit (ADR 8).
-write = Combiner(write_together)
+write = Combiner(write_together, by_an_item=(DataError, IntegrityError, ValueError))
 
 NULL = r"\N"
+# What the column holds: half an hour and more, for a client that sends its body a byte at a time.
+LONGEST_US = 2**31 - 1
 
 
 def line_of(call: Call) -> str:
@@ -248,7 +250,7 @@ def line_of(call: Call) -> str:
         f"{call.id.hex}\t{call.received_at}\t{call.realm or ''}\t{storable(call.method, 10)}\t"
         f"{storable(call.path, PATH_LENGTH)}\t{storable(redacted_query(call.query), PATH_LENGTH)}\t{call.action}\t"
         f"{call.status}\t{call.outcome}\t{call.limited_by}\t{call.ip or NULL}\t{call.key_id or NULL}\t"
-        f"{call.key_hint}\t{call.partner_id or NULL}\t{call.duration_us}\t{call.response_size}\t"
+        f"{call.key_hint}\t{call.partner_id or NULL}\t{min(call.duration_us, LONGEST_US)}\t{call.response_size}\t"
         f"{storable(call.user_agent, AGENT_LENGTH)}\n"
     )
 

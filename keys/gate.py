@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 import uuid_utils
-from django.db import connection
+from django.db import DataError, connection
 from django.http import HttpRequest
 
 from keys.models import Key
@@ -246,7 +246,7 @@ def decision(row: tuple[Any, ...]) -> Decision:
     )
 
 
-decide = Combiner(decide_together)
+decide = Combiner(decide_together, by_an_item=(DataError,))
 
 
 def presented_key(request: HttpRequest) -> str:

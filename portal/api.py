@@ -8,8 +8,7 @@ from functools import lru_cache, wraps
 from time import perf_counter
 from typing import Any
 
-from django.db import Error as DatabaseError
-from django.db import transaction
+from django.db import InterfaceError, InternalError, OperationalError, transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -28,6 +27,7 @@ import portal.network.api
 from apilog.models import write, write_alone
 from keys.gate import Call, Outcome, Realm, Refused, admit, refuse_key_in_url
 from portal.web.api import error_answer
+from portal.web.combining import WorkStopped
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ PREFIX = "/v1"
 ANNOUNCED = ("/v1/advertisers",)
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
+# The database is away, busy or full; a client does well to try again. Its other errors are mistakes of ours.
+OUTAGES = (OperationalError, InterfaceError, InternalError, WorkStopped)
 OUTCOMES = {404: Outcome.NOT_FOUND}
 
 
@@ -137,7 +139,8 @@ def answer(request: HttpRequest) -> HttpResponse:
     if call.budget is not None:
         for name, value in call.budget.headers.items():
             response[name] = value
-    response["Content-Length"] = str(call.response_size)
+    if response.status_code != 204:
+        response["Content-Length"] = str(len(response.content))
     if call.method == "HEAD":
         response.content = b""
     return response
@@ -204,12 +207,16 @@ def answer_failure(request: HttpRequest, call: Call, failure: Exception) -> Http
     log.error("Call %s ended in an unexpected error", call.id, exc_info=failure)
     call.outcome = Outcome.ERROR
     sentence = f"Something went wrong on our side. Your request id is {call.id}."
-    response = error_answer(request, 503 if isinstance(failure, DatabaseError) else 500, sentence)
+    response = error_answer(request, 503 if isinstance(failure, OUTAGES) else 500, sentence)
     try:
         record(call, response, write_alone)
-    except DatabaseError:
+    except Exception:
         log.exception("Call %s could not be logged, so it is not answered", call.id)
-        sentence = f"The call could not be recorded, so nothing was done. Try again. Your request id is {call.id}."
+        # A commit whose confirmation was lost may have been one, so this cannot say that nothing was done.
+        sentence = (
+            "The call could not be recorded, so it is not answered. Before you send a change again, look whether it "
+            f"was made. Your request id is {call.id}."
+        )
         response = error_answer(request, 503, sentence)
     return response
 
