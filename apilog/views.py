@@ -17,6 +17,7 @@ from apilog.explanations import explanation_of
 from apilog.exports import COLUMNS, exported
 from apilog.forms import CallFilter, OwnCallFilter, RetentionForm
 from apilog.histogram import draw, histogram_of
+from apilog.meter import meter_of
 from apilog.models import LoggedCall, LoggedCallQuerySet, name_keys_and_partners
 from apilog.search import SearchTooLong, export_of, page_of
 from apilog.tail import ANNOUNCE_EVERY, arrived_since
@@ -240,3 +241,21 @@ def moment(request: HttpRequest, name: str) -> datetime:
 def whole(request: HttpRequest, name: str) -> int:
     text = request.GET.get(name, "")
     return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+@require_safe
+@requires(VIEW_SYSTEM_SETTINGS)
+@never_cache
+def meter(request: UserRequest) -> HttpResponse:
+    """The budget's window as it stands, and whose calls fill it."""
+    context = {"meter": meter_of(Network.load(), timezone.now())}
+    return render_page(request, "apilog/meter.html", context, partial="budget-meter")
+
+
+@require_safe
+@requires(MY_ACCOUNT)
+@never_cache
+def account_meter(request: UserRequest) -> HttpResponse:
+    """The network's window, and the partner's own share of it: nothing that tells who else calls."""
+    context = {"meter": meter_of(Network.load(), timezone.now(), partner_id=request.user.partner_id)}
+    return render_page(request, "apilog/account_meter.html", context, partial="budget-meter")
