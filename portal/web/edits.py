@@ -79,29 +79,38 @@ class EditForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the ch
         try:
             row.change(by=by, seen=self.cleaned_data["version"], **self.touched)
         except ChangedMeanwhile as moved:
+            self.meanwhile = self._changed_in(moved.current)
+            if not self.meanwhile:
+                # The row has moved on in fields that this form does not show, which is nobody's loss.
+                self.cleaned_data["version"] = moved.current.updated_at  # type: ignore[attr-defined]
+                return self.saved_to(row, by=by)
             self._take_over(moved.current)
             return False
         return True
 
-    def _take_over(self, current: models.Model) -> None:
-        touched = self.touched
+    def _changed_in(self, current: models.Model) -> list[Meanwhile]:
+        """The fields whose value is no longer the one that the form showed."""
         now = model_to_dict(current, fields=list(self.fields))
+        return [
+            Meanwhile(str(self[name].label), shown(current, name))
+            for name, value in now.items()
+            if self.fields[name].has_changed(value, self.data.get(self[name].html_initial_name, ""))
+        ]
+
+    def _take_over(self, current: models.Model) -> None:
+        """Makes ``current`` what the form was made from; what its user typed stays."""
+        touched = self.touched
         data = self.data.copy()  # type: ignore[attr-defined]
         data[self.add_prefix("version")] = current.updated_at.isoformat()  # type: ignore[attr-defined]
-        for name, value in now.items():
-            bound = self[name]
-            seen = self.data.get(bound.html_initial_name, "")
-            text = "" if value is None else str(bound.field.prepare_value(value))
-            if bound.field.has_changed(value, seen):
-                self.meanwhile.append(Meanwhile(str(bound.label), shown(current, name)))
-            data[bound.html_initial_name] = text
+        for name, value in model_to_dict(current, fields=list(self.fields)).items():
+            text = "" if value is None else str(self.fields[name].prepare_value(value))
+            data[self[name].html_initial_name] = text
             if name not in touched:
-                data[bound.html_name] = text
+                data[self[name].html_name] = text
         self.data = data
         self.add_error(
             None,
-            "Somebody else saved a change while you were editing. Nothing of yours is saved yet: "
-            "look at what changed, then save again.",
+            "Somebody else saved a change while you were editing. Look at what changed, then save again.",
         )
 
 

@@ -112,6 +112,17 @@ def test_two_admins_who_save_settings_lose_nothing_unseen(nadia: User, sonia: Us
     assert (Network.load().name, Network.load().currency) == ("Southwind", "EUR")
 
 
+def test_a_change_of_what_the_page_does_not_show_is_in_nobodys_way(nadia: User, browse: Browse) -> None:
+    browser = browse(nadia)
+    fields = form_of(browser)
+    Network.load().change(by=SETUP, kind=EventKind.BUDGET_CHANGED, budget_requests=600)
+
+    response = browser.post(URL, {**fields, "name": "Southwind"})
+
+    assert response.status_code == 303
+    assert (Network.load().name, Network.load().budget_requests) == ("Southwind", 600)
+
+
 def test_a_network_nobody_has_set_up_yet_is_set_up_here(network: Network, sonia: User, browse: Browse) -> None:
     network.delete()
     browser = browse(sonia)
