@@ -29,6 +29,8 @@ else:
 
 # The address people and partners' scripts use, for links in mails and in the guide.
 BASE_URL = env.str("BASE_URL", default="http://localhost:8000").rstrip("/")
+# The password of the accounts that `manage.py demo` makes; without one it makes one up and prints it.
+DEMO_PASSWORD = env.str("DEMO_PASSWORD", default="")
 # Networks of the proxies in front of the site. Only these may say where a call came from.
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 import apilog.models
 from apilog.partitions import DAYS_AHEAD, create_ahead
+from apilog.tallies import keep_up
 from keys.gate import Call, Outcome
 from keys.models import Key
 from partners.models import Flag, Partner
@@ -312,6 +313,8 @@ class Story:
         self.call_without_a_key()
         calls = sorted(self.calls, key=lambda call: call.id)
         apilog.models.write_together(calls)
+        # Without tallies the log's histogram would be empty until a worker has caught up.
+        keep_up(self.now)
         newest = {call.key_id: call for call in calls if call.key_id and call.outcome is Outcome.OK}
         for key_id, call in newest.items():
             Key.objects.filter(pk=key_id).update(last_used_at=call.received_at, last_used_ip=str(call.ip))

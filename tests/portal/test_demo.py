@@ -5,10 +5,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Sum
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
-from apilog.models import LoggedCall
+from apilog.models import LoggedCall, Tally
+from apilog.tallies import MINUTE
 from keys.gate import Outcome
 from keys.models import Key
 from keys.secret import LOOKS_LIKE_A_KEY
@@ -42,6 +45,23 @@ def test_the_demo_tells_of_a_network_in_every_state() -> None:
     assert Key.objects.live().filter(partner__users__email="paul@latchkey.example").exists()
     assert not Key.objects.filter(partner__users__email="otto@latchkey.example").exists()
     assert set(LoggedCall.objects.values_list("outcome", flat=True)) == set(Outcome) - {Outcome.ERROR}
+
+
+def test_the_demo_takes_its_password_from_the_environment(settings: Settings) -> None:
+    settings.DEMO_PASSWORD = "from-the-environment"
+
+    said = demo()
+
+    assert "the password from-the-environment" in said
+    assert Client().login(email="sonia@latchkey.example", password="from-the-environment")
+
+
+def test_the_demos_calls_are_tallied_already() -> None:
+    demo()
+
+    settled = LoggedCall.objects.filter(received_at__lt=timezone.now() - timedelta(hours=2)).count()
+    tallied = Tally.objects.filter(span=MINUTE).aggregate(calls=Sum("calls"))["calls"]
+    assert settled <= tallied <= LoggedCall.objects.count()
 
 
 def test_the_demo_never_says_a_key() -> None:

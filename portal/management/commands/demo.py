@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import secrets
 from typing import Any
 
@@ -29,7 +28,7 @@ class Command(BaseCommand):
             if if_empty:
                 return
             raise CommandError(f"The database holds {Network.load()} already; the demo fills an empty one only.")
-        password = password or os.environ.get("DEMO_PASSWORD") or new_password()
+        password = password or settings.DEMO_PASSWORD or new_password()
         told = Story(password=password, seed=seed).tell()
         self.stdout.write(
             f"\n{Network.load()} is set up: {told.partners} partners, {told.keys} keys, {told.calls} API calls.\n"
