@@ -91,7 +91,7 @@ def meter_of(network: Network, now: datetime, *, partner_id: int | None = None) 
         used=window.used if window else 0,
         resets_in=resets_in,
         shares=[
-            Share(row["key_id"], call, row["in_window"], row["in_hour"], row["refused_in_hour"])
+            Share(row["key_id"] or 0, call, row["in_window"], row["in_hour"], row["refused_in_hour"])
             for row, call in zip(rows[:SHOWN], named, strict=False)
             if row["in_hour"] or row["refused_in_hour"]
         ],

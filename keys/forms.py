@@ -5,9 +5,10 @@ from typing import Any
 
 from django import forms
 
-from keys.models import HostBitsSet, Key, MeansAnyAddress, parse_network, written
+from keys.models import HostBitsSet, Key, MeansAnyAddress, OperationLimit, parse_network, written
 from keys.readiness import Concern
 from keys.secret import LOOKS_LIKE_A_KEY
+from portal.web.api import OperationLimit as DeclaredLimit
 from portal.web.client_ip import Address, Network
 
 
@@ -139,6 +140,28 @@ class GenerateForm(forms.Form):
     def replaced_key(self) -> Key | None:
         """The key the page has shown, whatever has become of it since."""
         return Key.objects.of_network().filter(pk=self.cleaned_data["replacing"]).first()
+
+
+class CeilingForm(forms.Form):
+    ceiling = forms.IntegerField(
+        label="Calls per window",
+        required=False,
+        min_value=1,
+        help_text="Leave it empty and the key may use whatever is left of the network's budget.",
+    )
+
+
+class LimitForm(forms.Form):
+    """The figures of one stricter limit; its prefix is the limit's name."""
+
+    requests = forms.IntegerField(label="Requests", min_value=1, max_value=1_000_000)
+    seconds = forms.IntegerField(label="Seconds", min_value=1, max_value=86_400)
+
+    def __init__(self, data: Any, *, limit: DeclaredLimit) -> None:
+        in_force = OperationLimit.in_force(limit)
+        initial = {"requests": in_force.requests, "seconds": in_force.seconds}
+        super().__init__(data, prefix=limit.name, initial=initial)
+        self.limit = limit
 
 
 class BudgetForm(forms.Form):

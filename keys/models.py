@@ -22,10 +22,12 @@ from keys.secret import (
 from partners.models import Partner
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
+from portal.network.models import Network as TheNetwork
 from portal.web.client_ip import Address, Network, is_in
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
+    from portal.web.api import OperationLimit as DeclaredLimit
 
 
 class AlreadyRevoked(Exception):
@@ -50,6 +52,14 @@ class AlreadyListed(Exception):
 
 class MeansAnyAddress(ValueError):
     """0.0.0.0/0 and ::/0 let in everybody, which is what an empty allowlist does."""
+
+
+class AboveBudget(Exception):
+    """The limit would let more calls through than the network's budget does; ``most`` is what it may be at most."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(str(most))
 
 
 class NotRevealable(Exception):
@@ -177,6 +187,12 @@ class Key(models.Model):
         return self.State.LIVE
 
     @property
+    def ceiling_in_words(self) -> str:
+        if self.ceiling is None:
+            return "as many calls as the network's budget has left"
+        return f"at most {self.ceiling:,} calls per window"
+
+    @property
     def is_live(self) -> bool:
         return self.state is self.State.LIVE
 
@@ -248,6 +264,27 @@ class Key(models.Model):
         replaced = {"replaced": current.hint} if current else {}
         Event.record(EventKind.NETWORK_KEY_GENERATED, by=by, subject=key, details=replaced)
         return key, secret
+
+    @transaction.atomic
+    def cap(self, *, ceiling: int | None, by: Actor) -> None:
+        """Lets the key make at most ``ceiling`` calls in a window of the network's budget; None: as many as that has.
+
+        :raises AboveBudget: when the ceiling is higher than the budget, and so would say nothing
+        """
+        budget = TheNetwork.load().budget_requests
+        if ceiling is not None and ceiling > budget:
+            raise AboveBudget(budget)
+        before = Key.objects.select_for_update().values_list("ceiling", flat=True).get(pk=self.pk)
+        self.ceiling = ceiling
+        if before != ceiling:
+            self.save(update_fields=["ceiling"])
+            Event.record(
+                EventKind.KEY_CEILING_CHANGED,
+                by=by,
+                subject=self,
+                partner=self.partner,
+                details={"ceiling": [before, ceiling]},
+            )
 
     @transaction.atomic
     def reveal(self, *, by: Actor, how: str) -> str:
@@ -429,6 +466,34 @@ class OperationLimit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.requests} per {self.seconds} s"
+
+    @classmethod
+    def in_force(cls, declared: DeclaredLimit) -> OperationLimit:
+        """The figures that count: an admin's, or else the declared ones."""
+        own = cls.objects.filter(pk=declared.name).first()
+        return own or cls(name=declared.name, requests=declared.requests, seconds=declared.seconds)
+
+    @classmethod
+    @transaction.atomic
+    def change(cls, declared: DeclaredLimit, *, requests: int, seconds: int, by: Actor) -> None:
+        """Sets the figures, for all calls from the next one on.
+
+        :raises AboveBudget: when they let more calls through than the network's budget does in the same time
+        """
+        network = TheNetwork.load()
+        most = max(1, network.budget_requests * max(seconds, network.budget_seconds) // network.budget_seconds)
+        if requests > most:
+            raise AboveBudget(most)
+        before = cls.in_force(declared)
+        if (before.requests, before.seconds) == (requests, seconds):
+            return
+        cls.objects.update_or_create(pk=declared.name, defaults={"requests": requests, "seconds": seconds})
+        Event.record(
+            EventKind.LIMIT_CHANGED,
+            by=by,
+            subject=network,
+            details={declared.name: [f"{before.requests} per {before.seconds} s", f"{requests} per {seconds} s"]},
+        )
 
 
 class Window(models.Model):

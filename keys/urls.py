@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern] = [
     path("partners/<int:partner_id>/api/keys/<int:key_id>/send/", partner.send, name="send"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/reveal/", partner.reveal, name="reveal"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/rename/", partner.rename, name="rename"),
+    path("partners/<int:partner_id>/api/keys/<int:key_id>/ceiling/", partner.ceiling, name="ceiling"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/revoke/", partner.revoke, name="revoke"),
     path(
         "partners/<int:partner_id>/api/keys/<int:key_id>/allowlist/",
@@ -34,6 +35,7 @@ urlpatterns: list[URLPattern] = [
     path("system/api/", network.key, name="network"),
     path("system/api/generate/", network.generate, name="generate"),
     path("system/api/budget/", network.budget, name="budget"),
+    path("system/api/limits/", network.limits, name="limits"),
     path("system/api/keys/<int:key_id>/revoke/", network.revoke, name="network_revoke"),
     path("system/api/keys/<int:key_id>/allowlist/", allowlist.of_network_key, name="network_allowlist"),
     path("system/api/keys/<int:key_id>/allowlist/add/", allowlist.allow_network_key, name="network_allow"),

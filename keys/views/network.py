@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from keys.forms import BudgetForm, GenerateForm
-from keys.models import Key, NetworkKeyChanged
+from keys.forms import BudgetForm, GenerateForm, LimitForm
+from keys.models import AboveBudget, Key, NetworkKeyChanged, OperationLimit
 from keys.views.partner import revoke_and_tell
+from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
 from portal.accounts.rights import CHANGE_SYSTEM_SETTINGS, VIEW_SYSTEM_SETTINGS
 from portal.network.models import Network
 from portal.web.access import requires
+from portal.web.api import OPERATION_LIMITS
 from portal.web.htmx import done, render_page
 from portal.web.limits import by_user, limited
 from portal.web.requests import UserRequest
@@ -32,6 +35,7 @@ def key(request: UserRequest) -> HttpResponse:
         "key": network_keys.live().first(),
         "earlier_keys": network_keys.filter(revoked_at__isnull=False)[:EARLIER_KEYS_SHOWN],
         "settings": Network.load(),
+        "limits": [(limit, OperationLimit.in_force(limit)) for limit in OPERATION_LIMITS],
     }
     return render_page(request, "keys/network.html", context, partial=("network-key", "budget"))
 
@@ -78,6 +82,35 @@ def budget(request: UserRequest) -> HttpResponse:
     requests, seconds = form.cleaned_data["budget_requests"], form.cleaned_data["budget_seconds"]
     messages.success(request, f"The budget is now {requests:,} requests per {seconds:,} s.")
     return done(request, redirect_to=back, event="budget:changed")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_SYSTEM_SETTINGS)
+@never_cache
+def limits(request: UserRequest) -> HttpResponse:
+    back = reverse("keys:network")
+    forms = [LimitForm(request.POST if request.method == "POST" else None, limit=limit) for limit in OPERATION_LIMITS]
+    # Each is asked, so that each says what is wrong with it.
+    are_valid = [form.is_valid() for form in forms]
+    if all(are_valid) and set_limits(forms, by=request.actor):
+        messages.success(request, "The stricter limits are set. They hold from the next call on.")
+        return done(request, redirect_to=back, event="budget:changed")
+    context = {"forms": forms, "settings": Network.load(), "back": back}
+    return render_page(request, "keys/limits.html", context, status=422 if request.method == "POST" else 200)
+
+
+@transaction.atomic
+def set_limits(forms: list[LimitForm], *, by: Actor) -> bool:
+    """Sets all of the limits or none; a form says which figure is above the budget."""
+    for form in forms:
+        try:
+            OperationLimit.change(form.limit, by=by, **form.cleaned_data)
+        except AboveBudget as above:
+            form.add_error("requests", f"The network's budget allows {above.most:,} in that time.")
+    if any(form.errors for form in forms):
+        transaction.set_rollback(True)
+        return False
+    return True
 
 
 def network_key_of(key_id: int) -> Key:

@@ -12,14 +12,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_tables2 import RequestConfig
 
-from keys.forms import AddKeyForm, LabelForm
+from keys.forms import AddKeyForm, CeilingForm, LabelForm
 from keys.invitation import invitation
-from keys.models import AlreadyIssued, AlreadyRevoked, Key
+from keys.models import AboveBudget, AlreadyIssued, AlreadyRevoked, Key
 from keys.readiness import concerns_about
 from keys.tables import KeyTable
 from keys.views.secrets import answer_secret
 from partners.models import Partner
-from portal.accounts.rights import ISSUE_PARTNER_KEYS, VIEW_PARTNERS
+from portal.accounts.rights import CHANGE_SYSTEM_SETTINGS, ISSUE_PARTNER_KEYS, VIEW_PARTNERS
+from portal.network.models import Network
 from portal.web.access import requires
 from portal.web.exports import Row, stream_csv, stream_json
 from portal.web.htmx import done, render_page
@@ -125,6 +126,24 @@ def rename(request: UserRequest, partner_id: int, key_id: int) -> HttpResponse:
     key.rename(label=form.cleaned_data["label"], by=request.actor)
     messages.success(request, f"The key is now called {key}.")
     return done(request, redirect_to=back, event="keys:changed")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_SYSTEM_SETTINGS)
+@never_cache
+def ceiling(request: UserRequest, partner_id: int, key_id: int) -> HttpResponse:
+    key = key_of(request, partner_id, key_id)
+    form = CeilingForm(request.POST if request.method == "POST" else None, initial={"ceiling": key.ceiling})
+    if form.is_valid():
+        try:
+            key.cap(ceiling=form.cleaned_data["ceiling"], by=request.actor)
+        except AboveBudget as above:
+            form.add_error("ceiling", f"The network's budget is {above.most:,}; a higher ceiling would limit nothing.")
+        else:
+            messages.success(request, f"{key} may make {key.ceiling_in_words}.")
+            return done(request, redirect_to=reverse("keys:partner", args=[partner_id]), event="keys:changed")
+    context = {"key": key, "form": form, "settings": Network.load(), "back": reverse("keys:partner", args=[partner_id])}
+    return render_page(request, "keys/ceiling.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -16,6 +16,8 @@ class EventKind(models.TextChoices):
     NETWORK_KEY_GENERATED = "network_key.generated", "Network key generated"
     ENCRYPTION_KEY_ROTATED = "encryption_key.rotated", "Encryption key rotated"
     NETWORK_CHANGED = "network.changed", "Network settings changed"
+    KEY_CEILING_CHANGED = "key.ceiling_changed", "Key's ceiling changed"
+    LIMIT_CHANGED = "limit.changed", "Stricter limit changed"
     BUDGET_CHANGED = "budget.changed", "Rate-limit budget changed"
     LOG_RETENTION_CHANGED = "log.retention_changed", "API Log retention changed"
     LOG_EXPORTED = "log.exported", "API Log exported"

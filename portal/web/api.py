@@ -36,13 +36,17 @@ class OperationLimit:
     seconds: int
 
     @property
+    def label(self) -> str:
+        return self.name.replace("_", " ").capitalize()
+
+    @property
     def sentence(self) -> str:
         """How the documentation of the operation says it."""
         return f"At most {self.requests} calls per {self.seconds} s, within the network's budget."
 
 
 EXPORTS = OperationLimit("exports", requests=10, seconds=60)
-CLICK_STREAM = OperationLimit("click stream", requests=20, seconds=60)
+CLICK_STREAM = OperationLimit("click_stream", requests=20, seconds=60)
 REPORTING = OperationLimit("reporting", requests=30, seconds=60)
 OPERATION_LIMITS = (EXPORTS, CLICK_STREAM, REPORTING)
 
