@@ -5,7 +5,7 @@ import pytest
 from keys.models import Key
 from partners.models import Flag, Partner
 from portal.accounts.events import EventKind
-from portal.accounts.models import Event, User
+from portal.accounts.models import Event, Role, User
 from portal.network.models import Network
 from tests.conftest import SETUP, Browse
 from tests.page import page
@@ -138,3 +138,21 @@ def test_a_contact_is_the_partners_own_to_change(cast: list[User], acme: Partner
 
     acme.refresh_from_db()
     assert acme.technical_contact_email == "ada@acme.example"
+
+
+def test_whoever_views_as_a_partner_needs_partners_full_to_change_its_contact(
+    acme: Partner, paul: User, vera: User, browse: Browse
+) -> None:
+    auditor_role = Role.create(name="Auditor", by=SETUP, accounts_history_logs="full_access", partners="view")
+    auditor = User.invite(email="ada@latchkey.example", name="Ada", role=auditor_role, by=SETUP)
+    answers = {}
+    for viewer in (auditor, vera):
+        browser = browse(viewer)
+        browser.post("/view-as/", {"user_pk": paul.pk})
+        assert browser.get("/account/").status_code == 200
+        contact = {"technical_contact_email": f"{viewer.name.lower()}@acme.example"}
+        answers[viewer.name] = browser.post("/account/contact/", contact).status_code
+
+    assert answers == {"Ada": 403, "Vera": 303}
+    event = Event.objects.filter(kind=EventKind.PARTNER_CHANGED).get()
+    assert (event.actor_label, event.impersonator_label) == ("Paul", "Vera")

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from partners.models import Partner
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event, Role, User
+from portal.web.edits import ChangedMeanwhile
 from tests.conftest import SETUP, Browse
 from tests.page import page
 
@@ -102,6 +106,29 @@ def test_a_conflict_under_htmx_answers_the_form_alone(vera: User, acme: Partner,
     assert response.status_code == 422
     assert page(response).heading == ""
     assert page(response).form().fields["manager"] == str(vera.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_people_who_save_at_the_same_moment_one_is_first_and_the_others_are_told(acme: Partner) -> None:
+    together = Barrier(4)
+
+    def rename(name: str) -> str:
+        own = Partner.objects.get(pk=acme.pk)
+        try:
+            together.wait()
+            own.change(by=SETUP, seen=acme.updated_at, name=name)
+        except ChangedMeanwhile as moved:
+            return f"told of {moved.current}"
+        finally:
+            connection.close()
+        return name
+
+    with ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(rename, ["North", "South", "East", "West"]))
+
+    acme.refresh_from_db()
+    assert sorted(results) == sorted([acme.name, *[f"told of {acme.name}"] * 3])
+    assert Event.objects.filter(kind=EventKind.PARTNER_CHANGED).count() == 1
 
 
 def test_a_broken_version_is_refused(vera: User, acme: Partner, browse: Browse) -> None:
