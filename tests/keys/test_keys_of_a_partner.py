@@ -40,7 +40,8 @@ def test_the_table_has_live_keys_first_and_newest_first(acme: Partner, amir: Use
     rows = page(answer).region("key-table").records
     assert [row["Label"] for row in rows] == ["Newest", "Oldest", "Closed"]
     assert newest.hint in rows[0]["Key"]
-    assert (rows[0]["Created by"], rows[0]["Last used"], rows[0]["IP allowlist"]) == ("tests", "Never", "Any address")
+    assert (rows[0]["Created by"], rows[0]["Last used"]) == ("tests", "Never")
+    assert rows[0]["IP allowlist"].startswith("Any address")
     assert [row["Status"].split()[0] for row in rows] == ["Live", "Live", "Revoked"]
     assert oldest.hint in rows[1]["Key"]
 
@@ -309,6 +310,7 @@ def test_a_key_whose_encryption_key_is_gone_is_explained(
 
 
 @time_machine.travel(datetime.now(UTC), tick=False)  # all of it in one window
+@time_machine.travel(datetime.now(UTC), tick=False)
 def test_who_reveals_too_fast_is_told_when_to_try_again(
     acme_key: tuple[Key, str], acme: Partner, amir: User, browse: Browse
 ) -> None:
