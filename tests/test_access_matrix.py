@@ -120,6 +120,7 @@ def test_every_route_answers_everybody_as_reviewed(audience: dict[str, Client], 
         FILE.write_text(found)
 
     reviewed = FILE.read_text()
+    # What stands here is right when it is meant: then LATCHKEY_WRITE=1 writes it, and the commit shows it.
     difference = difflib.unified_diff(reviewed.splitlines(), found.splitlines(), "reviewed", "found", lineterm="", n=0)
     assert found == reviewed, "\n".join(difference)
 

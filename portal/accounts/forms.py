@@ -231,6 +231,10 @@ class PeopleFilter(forms.Form):
         choices=[("", "Any status"), ("active", "Active"), ("invited", "Invited"), ("deactivated", "Deactivated")],
     )
 
+    def __init__(self, data: Any) -> None:
+        # Ids of their own: a dialog over the list asks for a role, too.
+        super().__init__(data, auto_id="filter-%s")
+
     def apply(self, people: UserQuerySet) -> UserQuerySet:
         self.is_valid()
         chosen = self.cleaned_data
@@ -248,8 +252,8 @@ class PeopleFilter(forms.Form):
 class NetworkPeopleFilter(PeopleFilter):
     role = forms.ChoiceField(required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
         field: Any = self.fields["role"]
         field.choices = [("", "Any role"), *standings()[1:]]
 
@@ -285,7 +289,7 @@ class HistoryFilter(forms.Form):
 
     def __init__(self, data: Any, *, zone: tzinfo) -> None:
         self.zone = zone
-        super().__init__(data)
+        super().__init__(data, auto_id="filter-%s")
 
     def clean(self) -> dict[str, Any]:
         chosen = self.cleaned_data

@@ -16,7 +16,10 @@ if (dialog) {
     if (event.detail.target !== body) return;
     if (!dialog.open) dialog.showModal();
     const field = ".dialog-main :is(input:not([type=hidden]), select, textarea)";
-    (body.querySelector("[aria-invalid=true], [autofocus]") ?? body.querySelector(field))?.focus();
+    ["[aria-invalid=true]", "[autofocus]", field]
+      .map((wanted) => body.querySelector(wanted))
+      .find(Boolean)
+      ?.focus();
   });
 
   document.addEventListener("dialog:close", () => dialog.close());

@@ -139,6 +139,15 @@ def test_the_invitation_dialog_closes_and_refreshes_the_list(nadia: User, key_ma
     assert told["toast"][0]["text"] == "Kim is invited. The mail is on its way to kim@latchkey.example."
 
 
+def test_a_dialog_over_the_list_shares_no_id_with_it(nadia: User, browse: Browse) -> None:
+    client = browse(nadia)
+
+    of_the_list = {element["id"] for element in page(client.get(LIST)).element.select("[id]")}
+    of_the_dialog = {element["id"] for element in page(client.get(INVITE, headers=DIALOG)).element.select("[id]")}
+
+    assert not of_the_list & of_the_dialog - {"dialog-title"}
+
+
 def test_an_address_can_have_one_account(nadia: User, vera: User, key_manager: Role, browse: Browse) -> None:
     answer = browse(nadia).post(
         INVITE, {"name": "Vera", "email": "VERA@latchkey.example", "role": key_manager.pk}, headers=DIALOG
