@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "partners",
     "keys",
     "apilog",
+    "portal.status",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -70,6 +71,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Before the session, which is kept in the database: these pages must answer without it.
+    "portal.status.middleware.StatusMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -222,6 +225,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Latchkey <latchkey@l
 
 # An app's background jobs stand in its jobs.py.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+
+# Where each machine keeps the last known states, for the day on which the database cannot be asked.
+STATUS_SNAPSHOT = Path(env.str("STATUS_SNAPSHOT", default=str(BASE_DIR / "var" / "status.json")))
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DJANGO_TABLES2_TEMPLATE = "ui/table.html"
