@@ -167,7 +167,7 @@ def answer_log(request: UserRequest, template: str, form: OwnCallFilter, context
         for value, label in OwnCallFilter.RANGES
     ]
     context |= {"form": form, "ranges": ranges}
-    return render_page(request, template, context, partial=("call-log", "recent-calls"), status=status)
+    return render_page(request, template, context, partial=("call-log", "recent-calls", "log-retention"), status=status)
 
 
 def answer_call(
