@@ -166,7 +166,7 @@ class TallyQuerySet(models.QuerySet["Tally"]):
 class Tally(models.Model):
     """How many calls of one kind a span of time saw, so that long ranges are drawn without counting their calls.
 
-    Each span is tallied twice: over everyone (no key), and for every key that called. ADR "Tallies" says why.
+    Each span is tallied twice: over everyone (no key), and for every key that called (ADR 9).
     """
 
     span = models.PositiveIntegerField()
