@@ -173,6 +173,8 @@ def test_two_rotations_at_once_seal_every_key_and_lose_none(acme: Partner, setti
     answers = at_once(*[lambda: call_command("rotate_encryption_keys", "--batch", "3")] * 2)
 
     assert answers == [None, None]
+    # Neither sealed what the other had sealed.
+    assert sum(event.details["keys"] for event in Event.objects.filter(kind="encryption_key.rotated")) == 8
     assert [Key.objects.get(pk=key.pk).reveal(by=SETUP, how="shown") for key, _ in issued] == [
         secret for _, secret in issued
     ]

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from keys.models import Key, parse_network
+from partners.models import Partner
+from portal.accounts.models import User
+from tests.browser.conftest import OpenPage, SignIn
+from tests.conftest import SETUP
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe finds wrong by WCAG 2.2 AA, in both schemes."""
+    found = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+        result = Axe().run(page, options=options).response
+        assert len(result["passes"]) > 10
+        for violation in result["violations"]:
+            nodes = [node["html"][:160] for node in violation["nodes"]]
+            found.append(f"{scheme}: {violation['id']}: {violation['help']}: {nodes}")
+    return found
+
+
+@pytest.fixture
+def key(acme: Partner) -> Key:
+    acme.change(by=SETUP, status="onboarding", technical_contact_email="")
+    closed, _ = Key.issue(partner=acme, label="Closed", by=SETUP)
+    closed.revoke(by=SETUP)
+    key, _ = Key.issue(partner=acme, label="Reporting", by=SETUP)
+    key.allow(network=parse_network("203.0.113.0/24"), label="Office", by=SETUP)
+    Key.generate_network_key(by=SETUP, replacing=None)
+    return key
+
+
+def test_the_screens_of_keys_pass_axe_in_both_schemes(
+    open_page: OpenPage, sign_in: SignIn, key: Key, acme: Partner, sonia: User, paul: User
+) -> None:
+    found = []
+    for user, path in (
+        (sonia, f"/partners/{acme.pk}/api/"),
+        (sonia, f"/partners/{acme.pk}/api/keys/{key.pk}/allowlist/"),
+        (sonia, f"/partners/{acme.pk}/api/keys/{key.pk}/send/"),
+        (sonia, "/system/api/"),
+        (paul, "/account/api/"),
+    ):
+        page = open_page()
+        sign_in(page, user)
+        page.goto(path)
+        expect(page.locator(".loading")).to_have_count(0)
+        found += [f"{path}: {complaint}" for complaint in complaints(page)]
+
+    assert not found, "\n".join(found)
+
+
+def test_the_dialogs_of_keys_pass_axe_in_both_schemes(
+    page: Page, sign_in: SignIn, key: Key, acme: Partner, sonia: User
+) -> None:
+    sign_in(page, sonia)
+    found = []
+    for path, opener in (
+        (f"/partners/{acme.pk}/api/", "#add-key"),
+        (f"/partners/{acme.pk}/api/", f"#key-table [href$='/keys/{key.pk}/allowlist/']:visible"),
+        ("/system/api/", "#generate-key"),
+        ("/system/api/", "#edit-budget"),
+    ):
+        page.goto(path)
+        expect(page.locator(".loading")).to_have_count(0)
+        page.locator(opener).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        found += [f"{path} {opener}: {complaint}" for complaint in complaints(page)]
+
+    assert not found, "\n".join(found)
+
+
+def test_escape_closes_a_dialog_and_gives_the_focus_back(
+    page: Page, sign_in: SignIn, acme: Partner, sonia: User
+) -> None:
+    sign_in(page, sonia)
+    page.goto(f"/partners/{acme.pk}/api/")
+    page.locator("#add-key").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Label")).to_be_focused()
+
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#dialog")).to_be_hidden()
+    expect(page.locator("#add-key")).to_be_focused()
