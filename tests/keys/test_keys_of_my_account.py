@@ -161,3 +161,37 @@ def test_my_account_is_not_there_for_network_users(acme_key: tuple[Key, str], ca
         "Paul": (200, 200),
         "Otto": (200, 404),
     }
+
+
+def viewing_as(user: User, by: User, browse: Browse) -> Client:
+    """The browser of ``by``, who views the portal as ``user``."""
+    client = browse(by)
+    assert client.post(reverse("accounts:acquire"), {"user_pk": user.pk}).status_code in (302, 303)
+    return client
+
+
+def test_who_may_issue_keys_may_reveal_one_for_a_partner_and_both_are_recorded(
+    acme_key: tuple[Key, str], amir: User, paul: User, browse: Browse
+) -> None:
+    key, secret = acme_key
+
+    answer = viewing_as(paul, amir, browse).post(reveal_url(key), headers={"Accept": "text/plain"})
+
+    assert answer.content.decode() == secret
+    event = Event.objects.get(kind="key.revealed")
+    assert (event.actor_label, event.impersonator_label) == ("Paul", "Amir")
+
+
+def test_who_may_not_issue_keys_does_not_get_at_one_by_viewing_as_its_partner(
+    acme_key: tuple[Key, str], vera: User, paul: User, browse: Browse
+) -> None:
+    client = viewing_as(paul, vera, browse)
+
+    looked = client.get(ACCOUNT)
+    shown = client.post(reveal_url(acme_key[0]))
+    copied = client.post(reveal_url(acme_key[0]), headers={**HTMX, "Accept": "text/plain"})
+
+    assert looked.status_code == 200
+    assert (shown.status_code, copied.status_code) == (403, 403)
+    assert "which Vera does not have" in told(copied)["toast"][0]["text"]
+    assert not Event.objects.filter(kind="key.revealed").exists()
