@@ -71,12 +71,17 @@ class Row:
     cells: tuple[Cell, ...] = ()
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is known because nothing happened, and not because nobody looked."""
+        return self.is_fresh and self.state is State.UNKNOWN
+
+    @property
     def reason(self) -> str:
         """Why the state is what it is, where the figures beside it do not say so."""
         if self.check is None:
             return "Not checked yet"
         if self.state is State.UNKNOWN:
-            return self.probe.quiet if self.is_fresh else "Not checked for a while"
+            return self.probe.quiet if self.is_quiet else "Not checked for a while"
         return self.check.outage
 
     @property
@@ -187,12 +192,14 @@ class PublicRow:
     state: State
     checked_at: datetime | None
     interval: timedelta
+    is_quiet: bool = False
 
 
 def public_rows(rows: Iterable[Row]) -> Iterator[PublicRow]:
     for row in rows:
         probe, check = row.probe, row.check
-        yield PublicRow(probe.slug, probe.name, row.state, check.measured_at if check else None, probe.interval)
+        checked_at = check.measured_at if check else None
+        yield PublicRow(probe.slug, probe.name, row.state, checked_at, probe.interval, row.is_quiet)
 
 
 @dataclass(frozen=True)
@@ -205,12 +212,13 @@ class Overview:
 
     @property
     def state(self) -> State:
-        return worst([row.state for row in self.rows])
+        """The worst of the rows. One that is merely quiet, as an API is at night, troubles nobody."""
+        return worst([row.state for row in self.rows if not row.is_quiet])
 
     @property
     def headline(self) -> str:
         return {
-            State.OPERATIONAL: "Everything works",
+            State.OPERATIONAL: "No trouble known" if any(row.is_quiet for row in self.rows) else "Everything works",
             State.SLOW: "Some things are slow",
             State.OUTAGE: "Something is out of order",
             State.UNKNOWN: "Not everything is known",

@@ -58,6 +58,7 @@ def read() -> Overview | None:
                     state=State(row["state"]),
                     checked_at=datetime.fromisoformat(row["checked_at"]) if row["checked_at"] else None,
                     interval=timedelta(seconds=row["interval"]),
+                    is_quiet=bool(row["is_quiet"]),
                 )
                 for row in kept["rows"]
             ),
@@ -77,6 +78,7 @@ def written(overview: Overview) -> dict[str, Any]:
                 "state": row.state,
                 "checked_at": row.checked_at.isoformat() if row.checked_at else None,
                 "interval": row.interval.total_seconds(),
+                "is_quiet": row.is_quiet,
             }
             for row in overview.rows
         ],
@@ -96,8 +98,10 @@ def overview_at(now: datetime, *, trouble: str) -> Overview:
 def aged(row: PublicRow, now: datetime) -> PublicRow:
     # That it does not answer has just been seen; what the others do is what was last known, until that is too old.
     if row.slug == DATABASE:
-        return replace(row, state=State.OUTAGE, checked_at=now)
-    return row if is_fresh(row.checked_at, now=now, interval=row.interval) else replace(row, state=State.UNKNOWN)
+        return replace(row, state=State.OUTAGE, checked_at=now, is_quiet=False)
+    if is_fresh(row.checked_at, now=now, interval=row.interval):
+        return row
+    return replace(row, state=State.UNKNOWN, is_quiet=False)
 
 
 def never_checked() -> list[PublicRow]:

@@ -15,7 +15,7 @@ from portal.accounts.rights import CHANGE_SYSTEM_SETTINGS, MY_ACCOUNT, VIEW_SYST
 from portal.network.zone import in_network_time
 from portal.status import database, snapshot
 from portal.status.forms import NoticeForm
-from portal.status.judgement import ENOUGH, worst
+from portal.status.judgement import ENOUGH
 from portal.status.models import AlreadyEnded, Notice
 from portal.status.overview import HOUR, Overview, outcomes_since, public_rows, rows_at
 from portal.web.access import public, requires
@@ -30,12 +30,13 @@ from portal.web.requests import UserRequest
 def page(request: UserRequest) -> HttpResponse:
     now = timezone.now()
     rows = rows_at(now)
-    snapshot.keep(Overview(now, tuple(public_rows(rows))))
+    overview = Overview(now, tuple(public_rows(rows)))
+    snapshot.keep(overview)
     context = {
         "now": now,
         "rows": rows,
         "enough": ENOUGH,
-        "state": worst([row.state for row in rows]),
+        "overview": overview,
         "outcomes": outcomes_since(now - HOUR),
         "calls_url": reverse("apilog:calls"),
         "notices": Notice.objects.not_over(now).for_listing(),

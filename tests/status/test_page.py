@@ -170,5 +170,6 @@ def test_my_account_loads_the_state_in_a_line(paul: User, browse: Browse, all_ch
     brief = str(page(client.get("/account/")).region("status-brief").element["hx-get"])
     told = client.get(brief, headers={**HTMX, "HX-Target": "status-brief"})
 
-    assert page(told).links == {"Everything works": "/account/status/"}
+    assert page(told).links == {"Status and your recent calls": "/account/status/"}
+    assert "Everything works" in page(told).text
     assert b"<html" not in told.content

@@ -16,6 +16,7 @@ from portal.accounts.models import User
 from portal.status import database, snapshot
 from portal.status.jobs import probe_what_is_due
 from portal.status.judgement import State
+from portal.status.models import Check
 from portal.status.probes import PROBES
 from tests.conftest import Browse
 from tests.htmx import HTMX
@@ -44,6 +45,24 @@ def test_everyone_may_see_the_states_and_nothing_else(all_checked: None, checked
         assert "no-store" in answer["Cache-Control"]
         for number in (b"4711", b"815", b"Secret"):
             assert number not in answer.content
+
+
+@pytest.mark.django_db
+def test_an_api_that_nobody_calls_is_unknown_and_troubles_nobody(all_checked: None, checked: Checked) -> None:
+    checked("network-api", state=State.UNKNOWN, answered=0)
+
+    html, told = Client().get("/status/"), json.loads(Client().get("/status.json").content)
+
+    assert "No trouble known" in page(html).text
+    assert "Network API Unknown" in page(html).text
+    assert (told["state"], told["rows"][0]["state"]) == ("operational", "unknown")
+
+
+@pytest.mark.django_db
+def test_what_nobody_has_looked_at_for_a_while_is_no_good_state(all_checked: None, checked: Checked) -> None:
+    Check.objects.filter(probe="api-log").update(measured_at=timezone.now() - timedelta(minutes=4))
+
+    assert json.loads(Client().get("/status.json").content)["state"] == "unknown"
 
 
 @pytest.mark.django_db
