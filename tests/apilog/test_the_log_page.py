@@ -51,7 +51,7 @@ def test_a_row_says_when_what_from_where_by_whom_and_why(
 
     assert found.region("call-rows").rows == [
         [
-            call.received_at.strftime("%Y-%m-%d %H:%M:%S"),
+            call.received_at.strftime("%-d %b %Y, %H:%M:%S"),
             "Read affiliate account POST",
             "403",
             "Ip denied",
@@ -173,7 +173,7 @@ def test_from_and_to_are_read_in_the_networks_time_zone(nadia: User, log: Log, b
     answer = browse(nadia).get(LOG, {"from": "2026-03-10T10:00", "to": "2026-03-10T11:00"})
 
     assert listed(answer) == ids(inside)
-    assert page(answer).region("call-rows").rows[0][0] == "2026-03-10 10:30:00"
+    assert page(answer).region("call-rows").rows[0][0] == "10 Mar 2026, 10:30:00"
 
 
 @pytest.mark.parametrize(
