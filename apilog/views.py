@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apilog.dry_run import dry_run as allowlist_dry_run
 from apilog.explanations import explanation_of
 from apilog.exports import COLUMNS, exported
 from apilog.forms import CallFilter, OwnCallFilter, RetentionForm
@@ -21,6 +22,7 @@ from apilog.meter import meter_of
 from apilog.models import LoggedCall, LoggedCallQuerySet, name_keys_and_partners
 from apilog.search import SearchTooLong, export_of, page_of
 from apilog.tail import ANNOUNCE_EVERY, arrived_since
+from keys.models import Key
 from partners.models import Partner
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
@@ -259,3 +261,24 @@ def account_meter(request: UserRequest) -> HttpResponse:
     """The network's window, and the partner's own share of it: nothing that tells who else calls."""
     context = {"meter": meter_of(Network.load(), timezone.now(), partner_id=request.user.partner_id)}
     return render_page(request, "apilog/account_meter.html", context, partial="budget-meter")
+
+
+@require_safe
+@requires(VIEW_PARTNERS)
+@never_cache
+def dry_run(request: UserRequest, partner_id: int, key_id: int) -> HttpResponse:
+    partner = get_object_or_404(Partner.objects.visible_to(request.user), pk=partner_id)
+    return answer_dry_run(request, get_object_or_404(partner.keys, pk=key_id))
+
+
+@require_safe
+@requires(VIEW_SYSTEM_SETTINGS)
+@never_cache
+def network_dry_run(request: UserRequest, key_id: int) -> HttpResponse:
+    return answer_dry_run(request, get_object_or_404(Key.objects.of_network(), pk=key_id))
+
+
+def answer_dry_run(request: UserRequest, key: Key) -> HttpResponse:
+    """What the key's allowlist, with the network being typed, would have done to its last calls."""
+    context = {"key": key, "run": allowlist_dry_run(key, request.GET.get("network", ""))}
+    return render_page(request, "apilog/dry_run.html", context, partial="dry-run")

@@ -85,6 +85,11 @@ class Place:
         return cls(key, "", (key.partner_id, key.pk), reverse("keys:partner", args=[key.partner_id]))
 
     @property
+    def dry_run_url(self) -> str:
+        """Where the API Log tells what the allowlist would have done to the key's last calls."""
+        return reverse(f"apilog:{self.prefix}dry_run", args=self.args)
+
+    @property
     def page_url(self) -> str:
         return reverse(f"keys:{self.prefix}allowlist", args=self.args)
 
