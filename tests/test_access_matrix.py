@@ -23,6 +23,7 @@ from django.urls import path
 from keys.models import Key, parse_network
 from partners.models import Flag, Partner
 from portal.accounts.models import Role, User
+from portal.status.models import Notice
 from portal.web.access import every_view_declares_its_access, public, routed_views
 from tests.conftest import SETUP, Browse
 
@@ -59,6 +60,7 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
         "call_id": logged["X-Request-ID"],
         "user_id": str(invited.pk),
         "role_id": str(low.pk),
+        "notice_id": str(Notice.post(text="Slow today", severity="info", by=SETUP).pk),
         "form": "csv",
         "who": "MQ",
         "token": "x-0",
