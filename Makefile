@@ -2,6 +2,7 @@
 #
 #   make run            serve on PORT (8000), with a PostgreSQL and a demo network of its own; Ctrl-C stops everything
 #   make test           every test; ARGS="tests/keys -x" narrows it
+#   make faults         break it on purpose: 20 rounds of what `make test` does in two (about five minutes)
 #   make check          what .ci/run asks of the sources, without the tests
 #   make manage DO=...  a command of manage.py in the environment of `make run`: make manage DO="issue_key --network"
 #   make format         format Python and templates
@@ -45,7 +46,7 @@ endif
 	@touch $@
 endif
 
-.PHONY: install run test check manage format requirements
+.PHONY: install run test faults check manage format requirements
 .DEFAULT_GOAL := run
 
 install: $(DEV)
@@ -56,6 +57,9 @@ run: $(RUNTIME)
 
 test: $(DEV)
 	@exec $(VENV) -m pytest -n 2 $(ARGS)
+
+faults: $(DEV)
+	@FAULT_ROUNDS=20 exec $(VENV) -m pytest tests/faults --durations=10 $(ARGS)
 
 check: $(DEV)
 	@bash .ci/run sources

@@ -8,7 +8,7 @@ from functools import lru_cache, wraps
 from time import perf_counter
 from typing import Any
 
-from django.db import InterfaceError, InternalError, OperationalError, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -20,6 +20,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 from ninja.renderers import BaseRenderer
+from psycopg_pool import PoolTimeout
 from pydantic_core import to_json
 
 import partners.api
@@ -211,6 +212,9 @@ def answer_failure(request: HttpRequest, call: Call, failure: Exception) -> Http
     sentence = f"Something went wrong on our side. Your request id is {call.id}."
     response = error_answer(request, 503 if isinstance(failure, OUTAGES) else 500, sentence)
     try:
+        if connection.connection is None and is_away(failure):
+            # Waiting for a connection once more would only keep the client, and a thread, for as long again.
+            raise failure
         record(call, response, write_alone)
     except Exception:
         log.exception("Call %s could not be logged, so it is not answered", call.id)
@@ -221,6 +225,11 @@ def answer_failure(request: HttpRequest, call: Call, failure: Exception) -> Http
         )
         response = error_answer(request, 503, sentence)
     return response
+
+
+def is_away(failure: BaseException | None) -> bool:
+    """Whether there was no connection to be had."""
+    return failure is not None and (isinstance(failure, PoolTimeout) or is_away(failure.__cause__))
 
 
 def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:

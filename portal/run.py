@@ -171,6 +171,8 @@ def manage(var: Path, arguments: list[str]) -> int:
 def web_server(port: int) -> list[str]:
     command = ["-m", "granian", "--interface=wsgi", "--no-ws", "--log-level=error", "--host=127.0.0.1"]
     command += [f"--port={port}", f"--workers={WEB_WORKERS}", f"--blocking-threads={WEB_THREADS}"]
+    # Without it one worker that the system kills, for want of memory say, takes all others with it.
+    command += ["--respawn-failed-workers", "--respawn-interval=0.5"]
     return [*command, "portal.wsgi:application"]
 
 

@@ -109,17 +109,18 @@ _database = env.dj_db_url("DATABASE_URL", default=DATABASE_URL)
 DATABASES = {
     "default": {
         **_database,
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "portal.web.postgresql",
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),
-            # A pool hands each request a checked connection, and makes a full pool an error within seconds
-            # instead of a queue without end.
+            # A full pool is an error within seconds instead of a queue without end, and so is a server that is
+            # away: the pool soon gives up on it, and tries again when somebody asks.
             "pool": {
                 "min_size": env.int("DATABASE_POOL_MIN", default=2),
                 "max_size": env.int("DATABASE_POOL_MAX", default=16),
                 "timeout": env.float("DATABASE_POOL_TIMEOUT", default=5.0),
                 "max_lifetime": 1800,
+                "reconnect_timeout": 2.0,
             },
             "options": "-c statement_timeout={} -c idle_in_transaction_session_timeout=60000".format(
                 env.int("DATABASE_STATEMENT_TIMEOUT_MS", default=30_000)
