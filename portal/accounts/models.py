@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
 from portal.accounts.levels import (
     AREAS,
@@ -20,9 +22,6 @@ from portal.accounts.levels import (
     Security,
     SystemSettings,
 )
-
-if TYPE_CHECKING:
-    from portal.accounts.actors import Actor
 
 
 class AboveOwnLevels(Exception):
@@ -157,6 +156,20 @@ class UserQuerySet(models.QuerySet["User"]):
 class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email__iexact=username)
+
+    @transaction.atomic
+    def create_superuser(self, *, email: str, name: str, password: str | None = None) -> User:
+        """Whoever is first in a new network, for ``manage.py createsuperuser``; everybody else is invited.
+
+        :raises ValidationError: when the e-mail address has an account already
+        """
+        if self.filter(email__iexact=email).exists():
+            raise ValidationError(f"There is an account with the e-mail address {email} already.")
+        by = Actor.system("manage.py createsuperuser")
+        user = User.invite(email=email, name=name, is_superuser=True, by=by)
+        if password is not None:
+            user.choose_password(password, by=by)
+        return user
 
 
 class User(AbstractBaseUser):
