@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from time import perf_counter
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.http import (
     Http404,
@@ -19,9 +21,10 @@ from django.http import (
 from django.urls import Resolver404, ResolverMatch, resolve
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
+from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from psycopg_pool import PoolTimeout
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 import partners.api
 import portal.network.api
@@ -95,8 +98,29 @@ class Renderer(BaseRenderer):
         return to_json(data)
 
 
+class JsonParser(Parser):
+    """Takes what can be stored and sent on: no halves of characters, no NUL, no numbers that JSON does not have.
+
+    The standard library's parser takes them all, and the database then refuses them halfway through an operation.
+    """
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        if NUL.search(request.body):
+            raise ValueError("a text holds a NUL character")
+        return from_json(request.body, allow_inf_nan=False)
+
+
+# The escape alone, and not its letters after a backslash that is itself escaped.
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
 api = NinjaAPI(
-    title="Latchkey", version="1", docs_url=None, openapi_url=None, urls_namespace="api", renderer=Renderer()
+    title="Latchkey",
+    version="1",
+    docs_url=None,
+    openapi_url=None,
+    urls_namespace="api",
+    renderer=Renderer(),
+    parser=JsonParser(),
 )
 
 
@@ -156,6 +180,7 @@ def operate(request: HttpRequest, call: Call) -> HttpResponse:
         match = route(call)
         if call.method == "OPTIONS":
             return answer_options(request, match)
+        take_body(request)
         if call.method == "HEAD":
             request.method = "GET"
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
@@ -187,6 +212,26 @@ def find(path: str) -> ResolverMatch | None:
     except Resolver404:
         return None
     return None if match.url_name == "api-root" else match
+
+
+def take_body(request: HttpRequest) -> None:
+    """Sees that the body is not too large, and reads one of unannounced length, which Django would take for empty.
+
+    :raises Refused: 413, before anything is spent
+    """
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    assert most is not None
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if length.isdecimal():
+        # A number that long need not be read to be too large, and int() refuses to.
+        too_large = len(length) > 20 or int(length) > most
+    elif "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+        request._body = request.META["wsgi.input"].read(most + 1)
+        too_large = len(request.body) > most
+    else:
+        too_large = False
+    if too_large:
+        raise Refused(Outcome.BAD_REQUEST, 413, "The body is too large: at most 1 MB can be sent in one call.")
 
 
 def answer_options(request: HttpRequest, match: ResolverMatch) -> HttpResponse:

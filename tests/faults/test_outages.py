@@ -125,6 +125,7 @@ def small_disk(site: Site) -> Iterator[Path]:
     shutil.chown(table_space, ACCOUNT, ACCOUNT)
     try:
         with site.connect() as connection:
+            connection.execute("TRUNCATE apilog_call")
             connection.execute(f"CREATE TABLESPACE small LOCATION '{table_space}'".encode())
             move_log(site, "small")
         yield disk
