@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apilog.models import LoggedCall
-from keys.models import Key, parse_network
+from keys.models import Key
+from keys.networks import parse_network
 from portal.web.client_ip import Network, is_in, parse_address
 
 CALLS = 1000

@@ -13,7 +13,8 @@ from django.utils import timezone
 from apilog.models import LoggedCall, action_name, outcome_name
 from apilog.search import Search, actions_between
 from keys.gate import Outcome
-from keys.models import HostBitsSet, Key, parse_network
+from keys.models import Key
+from keys.networks import HostBitsSet, parse_network
 from keys.secret import REDACTED, redact
 from partners.models import Partner
 from portal.web.client_ip import Network as IPNetwork

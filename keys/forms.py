@@ -5,7 +5,8 @@ from typing import Any
 
 from django import forms
 
-from keys.models import HostBitsSet, Key, MeansAnyAddress, OperationLimit, parse_network, written
+from keys.models import Key, OperationLimit
+from keys.networks import HostBitsSet, MeansAnyAddress, parse_network, written
 from keys.readiness import Concern
 from keys.secret import LOOKS_LIKE_A_KEY
 from portal.web.api import OperationLimit as DeclaredLimit

@@ -12,7 +12,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.db import connection
 
-import keys.models
+import keys.models.key
 from keys.secret import new_secret
 
 made: list[str] = []
@@ -35,7 +35,7 @@ def every_secret_is_noted() -> Iterator[None]:
 
     logging.getLogger().addHandler(listener)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys.models, "new_secret", make_and_note)
+        patch.setattr(keys.models.key, "new_secret", make_and_note)
         yield
     logging.getLogger().removeHandler(listener)
 

@@ -20,7 +20,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
-from keys.models import Key, parse_network
+from keys.models import Key
+from keys.networks import parse_network
 from partners.models import Flag, Partner
 from portal.accounts.models import Role, User
 from portal.status.models import Notice

@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apilog.models import LoggedCall
-from keys.models import Key, parse_network
+from keys.models import Key
+from keys.networks import parse_network
 from keys.secret import AFFILIATE_PREFIX, new_secret
 from partners.models import Partner
 from portal import api as portal_api

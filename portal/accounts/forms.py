@@ -18,8 +18,8 @@ from portal.accounts.models import (
     Role,
     User,
     UserQuerySet,
-    partners,
 )
+from portal.accounts.partners import partners
 
 SUPER_USER = "super"
 

@@ -6,7 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from keys.models import Key, parse_network
+from keys.models import Key
+from keys.networks import parse_network
 from partners.models import Partner
 from portal.accounts.models import User
 from tests.browser.conftest import OpenPage, SignIn

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from keys.models import AlreadyListed, HostBitsSet, Key, MeansAnyAddress, parse_network
+from keys.models import AlreadyListed, Key
+from keys.networks import HostBitsSet, MeansAnyAddress, parse_network
 from partners.models import Partner
 from portal.accounts.models import Event, User
 from tests.conftest import SETUP, Browse

@@ -14,7 +14,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from keys.models import AlreadyIssued, AlreadyListed, Key, NetworkKeyChanged, parse_network
+from keys.models import AlreadyIssued, AlreadyListed, Key, NetworkKeyChanged
+from keys.networks import parse_network
 from keys.secret import digest_of
 from partners.models import Partner
 from portal.accounts.models import Event, User

@@ -8,7 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from keys.models import Key, parse_network
+from keys.models import Key
+from keys.networks import parse_network
 from partners.models import Partner
 from portal.accounts.models import Event, User
 from tests.conftest import SETUP, Browse

@@ -11,7 +11,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.models import AllowlistEntry, AlreadyIssued, AlreadyRevoked, Key, NotRevealable, parse_network
+from keys.models import AllowlistEntry, AlreadyIssued, AlreadyRevoked, Key, NotRevealable
+from keys.networks import parse_network
 from keys.sealing import BadEncryptionKeys, CannotUnseal, UnknownEncryptionKey, parse, seal, unseal
 from keys.secret import (
     AFFILIATE_PREFIX,

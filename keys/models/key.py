@@ -1,15 +1,17 @@
+"""The keys themselves: issuing, revealing, revoking."""
+
 from __future__ import annotations
 
-import ipaddress
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import connection, models, transaction
-from django.db.models import Case, F, Func, Q, When
-from django.db.models.lookups import GreaterThan
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
-from netfields import CidrAddressField, InetAddressField
+from netfields import InetAddressField
 
+from keys.models.limits import AboveBudget
+from keys.networks import MeansAnyAddress, written
 from keys.sealing import seal, unseal
 from keys.secret import (
     AFFILIATE_PREFIX,
@@ -26,8 +28,8 @@ from portal.network.models import Network as TheNetwork
 from portal.web.client_ip import Address, Network, is_in
 
 if TYPE_CHECKING:
+    from keys.models.allowlist import AllowlistEntry
     from portal.accounts.actors import Actor
-    from portal.web.api import OperationLimit as DeclaredLimit
 
 
 class AlreadyRevoked(Exception):
@@ -48,18 +50,6 @@ class NetworkKeyChanged(Exception):
 
 class AlreadyListed(Exception):
     """The allowlist has this network already."""
-
-
-class MeansAnyAddress(ValueError):
-    """0.0.0.0/0 and ::/0 let in everybody, which is what an empty allowlist does."""
-
-
-class AboveBudget(Exception):
-    """The limit would let more calls through than the network's budget does; ``most`` is what it may be at most."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        super().__init__(str(most))
 
 
 class NotRevealable(Exception):
@@ -413,130 +403,3 @@ def next_id() -> int:
         cursor.execute("SELECT nextval(pg_get_serial_sequence('keys_key', 'id'))")
         row: tuple[Any, ...] = cursor.fetchone()
     return int(row[0])
-
-
-class AllowlistEntry(models.Model):
-    """An IP network that a key may be used from."""
-
-    key = models.ForeignKey(Key, on_delete=models.CASCADE, related_name="allowlist")
-    network = CidrAddressField()
-    label = models.CharField(max_length=80, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    created_by = models.CharField(max_length=200)
-
-    class Meta:
-        ordering = ("pk",)
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["key", "network"], name="allowlist_entry_is_unique"),
-            models.CheckConstraint(condition=~Q(created_by=""), name="allowlist_entry_created_at_and_by"),
-            models.CheckConstraint(
-                condition=GreaterThan(Func(F("network"), function="masklen", output_field=models.IntegerField()), 0),
-                name="allowlist_entry_is_not_any_address",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return written(self.network)
-
-    def covers(self, network: Network) -> bool:
-        """Whether this is a wider network that has all of ``network`` in it."""
-        own: Network = self.network
-        return own.version == network.version and own != network and network.subnet_of(own)  # type: ignore[arg-type]
-
-
-def written(network: Network) -> str:
-    """The network as people write it: a single address without its prefix."""
-    return str(network.network_address) if network.num_addresses == 1 else str(network)
-
-
-class OperationLimit(models.Model):
-    """A network admin's own figure for a stricter limit that an operation declares; without a row the declared one."""
-
-    name = models.CharField(max_length=40, primary_key=True)
-    requests = models.PositiveIntegerField()
-    seconds = models.PositiveIntegerField()
-
-    class Meta:
-        ordering = ("name",)
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(requests__gte=1, seconds__gte=1), name="operation_limit_lets_calls_through"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.requests} per {self.seconds} s"
-
-    @classmethod
-    def in_force(cls, declared: DeclaredLimit) -> OperationLimit:
-        """The figures that count: an admin's, or else the declared ones."""
-        own = cls.objects.filter(pk=declared.name).first()
-        return own or cls(name=declared.name, requests=declared.requests, seconds=declared.seconds)
-
-    @classmethod
-    @transaction.atomic
-    def change(cls, declared: DeclaredLimit, *, requests: int, seconds: int, by: Actor) -> None:
-        """Sets the figures, for all calls from the next one on.
-
-        :raises AboveBudget: when they let more calls through than the network's budget does in the same time
-        """
-        network = TheNetwork.load()
-        most = max(1, network.budget_requests * max(seconds, network.budget_seconds) // network.budget_seconds)
-        if requests > most:
-            raise AboveBudget(most)
-        before = cls.in_force(declared)
-        if (before.requests, before.seconds) == (requests, seconds):
-            return
-        cls.objects.update_or_create(pk=declared.name, defaults={"requests": requests, "seconds": seconds})
-        Event.record(
-            EventKind.LIMIT_CHANGED,
-            by=by,
-            subject=network,
-            details={declared.name: [f"{before.requests} per {before.seconds} s", f"{requests} per {seconds} s"]},
-        )
-
-
-class Window(models.Model):
-    """How much of a limit its current window has used. Only the function ``keys_admit`` writes it."""
-
-    scope = models.CharField(max_length=60, primary_key=True)
-    started_at = models.DateTimeField()
-    used = models.PositiveIntegerField()
-
-    class Meta:
-        ordering = ("scope",)
-
-    def __str__(self) -> str:
-        return f"{self.scope}: {self.used} since {self.started_at}"
-
-
-class HostBitsSet(ValueError):
-    """The text names an address inside a network; ``meant`` is the network."""
-
-    def __init__(self, meant: Network) -> None:
-        self.meant = meant
-        super().__init__(str(meant))
-
-
-def parse_network(text: str) -> Network:
-    """Reads an address or a network in CIDR form; IPv4-mapped IPv6 is unwrapped.
-
-    :raises HostBitsSet: when bits beyond the prefix are set, as in 10.0.0.5/24
-    :raises MeansAnyAddress: when it is 0.0.0.0/0 or ::/0, or that with host bits
-    :raises ValueError: when it is neither
-    """
-    if "%" in text:
-        raise ValueError("A zone means something on one machine alone.")
-    loose = ipaddress.ip_network(text.strip(), strict=False)
-    if isinstance(loose, ipaddress.IPv6Network) and loose.prefixlen >= 96:
-        mapped = loose.network_address.ipv4_mapped
-        if mapped is not None:
-            address = ipaddress.IPv6Address(text.strip().partition("/")[0]).ipv4_mapped
-            text = f"{address}/{loose.prefixlen - 96}"
-            loose = ipaddress.ip_network(text, strict=False)
-    if loose.prefixlen == 0:
-        raise MeansAnyAddress(str(loose))
-    try:
-        return ipaddress.ip_network(text.strip())
-    except ValueError:
-        raise HostBitsSet(loose) from None

@@ -1,3 +1,5 @@
+"""Users and the roles that say what they may do."""
+
 from __future__ import annotations
 
 import uuid
@@ -22,6 +24,7 @@ from portal.accounts.levels import (
     Security,
     SystemSettings,
 )
+from portal.accounts.models.history import Event
 
 
 class AboveOwnLevels(Exception):
@@ -384,124 +387,3 @@ def refuse_to_lift(by: Actor, *, role: Role | None, is_superuser: bool) -> None:
             raise AboveOwnLevels
         if role is not None and not all(map(person.has_level, role.levels)):
             raise AboveOwnLevels
-
-
-def partners() -> models.QuerySet[Any]:
-    """All partners. Their model stands above this package, so it is reached through the relation, not by import."""
-    related: Any = User._meta.get_field("partner").related_model
-    found: models.QuerySet[Any] = related._default_manager.all()
-    return found
-
-
-class EventQuerySet(models.QuerySet["Event"]):
-    def about_partner(self, partner_id: int) -> Self:
-        return self.filter(partner_id=partner_id)
-
-    def concerning_somebody_called(self, text: str) -> Self:
-        """What people with that name or e-mail address did, as themselves or viewing as others, and what was done to
-        them; and what a command with that name did."""
-        people = list(User.objects.search(text).order_by("pk").values_list("pk", flat=True)[:200])
-        by_them = Q(actor_id__in=people) | Q(impersonator_id__in=people)
-        to_them = Q(subject_type="user", subject_id__in=people)
-        return self.filter(by_them | to_them | Q(actor_id=None, actor_label__icontains=text))
-
-    def about_partner_called(self, text: str) -> Self:
-        """What happened to the partner with that number, or to those with that in their name."""
-        if text.isascii() and text.isdecimal() and len(text) < 10:
-            return self.filter(partner_id=int(text))
-        named = partners().filter(name__icontains=text).order_by("pk").values_list("pk", flat=True)
-        return self.filter(partner_id__in=list(named[:200]))
-
-    def for_listing(self) -> Self:
-        return self.order_by("-pk")
-
-
-class Event(models.Model):
-    """One line of the History Logs: who did what to which key, role, setting or partner.
-
-    It has no foreign keys (ADR 6): it names who and what as they were called then, and outlives all of them.
-    """
-
-    occurred_at = models.DateTimeField(default=timezone.now)
-    kind = models.CharField(max_length=40)
-    actor_id = models.BigIntegerField(null=True)
-    actor_label = models.CharField(max_length=200)
-    impersonator_id = models.BigIntegerField(null=True)
-    impersonator_label = models.CharField(max_length=200, blank=True)
-    subject_type = models.CharField(max_length=40)
-    subject_id = models.BigIntegerField(null=True)
-    subject_label = models.CharField(max_length=200)
-    partner_id = models.BigIntegerField(null=True)
-    partner_label = models.CharField(max_length=200, blank=True)
-    ip = models.GenericIPAddressField(null=True)
-    details = models.JSONField(default=dict)
-
-    objects = EventQuerySet.as_manager()
-
-    class Meta:
-        ordering = ("-pk",)
-        indexes: ClassVar = [
-            models.Index(fields=["kind", "-id"], name="event_kind"),
-            models.Index(fields=["actor_id", "-id"], name="event_actor"),
-            models.Index(fields=["impersonator_id", "-id"], name="event_impersonator"),
-            models.Index(fields=["subject_type", "subject_id", "-id"], name="event_subject"),
-            models.Index(fields=["partner_id", "-id"], name="event_partner"),
-            models.Index(fields=["occurred_at"], name="event_occurred_at"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind_label}: {self.subject_label}"
-
-    @property
-    def kind_label(self) -> str:
-        return EventKind(self.kind).label if self.kind in EventKind.values else self.kind
-
-    @property
-    def is_about_the_actor(self) -> bool:
-        """Whether somebody did something with their own account, such as signing in."""
-        return self.subject_type == "user" and self.subject_id == self.actor_id
-
-    @property
-    def changes(self) -> list[str]:
-        """The details in words: "status: onboarding → active" for what changed, "label: Office" for the rest."""
-        return [f"{worded(field)}: {in_words(value)}" for field, value in self.details.items()]
-
-    @classmethod
-    def record(
-        cls,
-        kind: EventKind,
-        *,
-        by: Actor,
-        subject: models.Model,
-        partner: models.Model | None = None,
-        details: dict[str, Any] | None = None,
-    ) -> Event:
-        """Leaves the event; the caller's transaction makes it stand or fall with the change."""
-        return cls.objects.create(
-            kind=kind,
-            actor_id=by.user.pk if by.user else None,
-            actor_label=by.label,
-            impersonator_id=by.impersonator.pk if by.impersonator else None,
-            impersonator_label=str(by.impersonator or ""),
-            subject_type=subject._meta.model_name or "",
-            subject_id=subject.pk,
-            subject_label=str(subject)[:200],
-            partner_id=partner.pk if partner else None,
-            partner_label=str(partner or "")[:200],
-            ip=str(by.ip) if by.ip else None,
-            details=details or {},
-        )
-
-
-def in_words(value: Any) -> str:
-    if isinstance(value, list) and len(value) == 2:
-        return f"{in_words(value[0])} → {in_words(value[1])}"
-    if isinstance(value, list):
-        return ", ".join(map(in_words, value)) or "nothing"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "nothing" if value in (None, "") else str(value)
-
-
-def worded(field: str) -> str:
-    return field.replace("_", " ")
