@@ -8,6 +8,7 @@ leaked keys be found in text with next to no false alarms.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import secrets
 import string
@@ -88,3 +89,10 @@ def unquoted(text: str) -> str | None:
             return text
         text = plain
     return None
+
+
+class RedactingFormatter(logging.Formatter):
+    """Writes log lines without keys: in addresses, in messages of libraries and in tracebacks alike."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(redact, super().format(record).split("\n")))

@@ -42,7 +42,13 @@ CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 # The database is away, busy or full; a client does well to try again. Its other errors are mistakes of ours.
 OUTAGES = (OperationalError, InterfaceError, InternalError, WorkStopped)
-OUTCOMES = {404: Outcome.NOT_FOUND}
+
+
+def outcome_of(status: int) -> Outcome:
+    """The outcome of an error that an operation, not the gate, has answered."""
+    if status >= 500:
+        return Outcome.ERROR
+    return Outcome.NOT_FOUND if status == 404 else Outcome.BAD_REQUEST
 
 
 class CallRequest(HttpRequest):
@@ -245,6 +251,9 @@ def answer_options(request: HttpRequest, match: ResolverMatch) -> HttpResponse:
 
 def record(call: Call, response: HttpResponse, write: Callable[[Any], object]) -> None:
     call.status = response.status_code
+    if call.status >= 400 and call.outcome is Outcome.OK:
+        # An operation that answers an error by itself, without raising it.
+        call.outcome = outcome_of(call.status)
     call.response_size = len(response.content)
     call.duration_us = round((perf_counter() - call.started) * 1_000_000)
     write(call)
@@ -288,7 +297,7 @@ def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:
 
 
 def refuse_with(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
-    return refuse(request, Refused(OUTCOMES.get(status, Outcome.BAD_REQUEST), status, sentence))
+    return refuse(request, Refused(outcome_of(status), status, sentence))
 
 
 @api.exception_handler(Refused)

@@ -453,3 +453,9 @@ def test_affiliates_are_listed_by_the_page(
     assert [one["network_affiliate_id"] for one in body["affiliates"]] == [partner.pk for partner in partners[listed]]
     assert body["paging"] == {"page": paging[0], "page_size": paging[1], "total_count": 5}
     assert body["paging"].items() <= body.items()
+
+
+def test_an_error_that_an_operation_answers_by_itself_is_logged_as_what_it_is() -> None:
+    found = [outcome_of(status) for status in (400, 404, 409, 500, 503)]
+
+    assert found == ["bad_request", "not_found", "bad_request", "error", "error"]

@@ -110,7 +110,7 @@ class Key(models.Model):
     ciphertext = models.BinaryField(null=True)
     encryption_key = models.PositiveSmallIntegerField(null=True)
     # The form that issued the key, so that pressing its button twice issues one.
-    submission = models.UUIDField(null=True, unique=True)
+    submission = models.UUIDField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.CharField(max_length=200)
     expires_at = models.DateTimeField(null=True)
@@ -155,6 +155,7 @@ class Key(models.Model):
             models.CheckConstraint(
                 condition=Q(ceiling=None) | Q(ceiling__gte=1), name="key_ceiling_lets_calls_through"
             ),
+            models.UniqueConstraint(fields=["partner", "submission"], name="key_submission_issues_once"),
             models.UniqueConstraint(
                 fields=["realm"],
                 condition=Q(realm="network", revoked_at=None),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import time_machine
@@ -11,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from keys.models import Key
+from keys.secret import RedactingFormatter
 from partners.models import Partner
 from portal.accounts.models import User
 from tests import leaks
@@ -113,3 +116,25 @@ def add_url(partner: Partner) -> str:
 
 def add(client: Client, partner: Partner) -> Any:
     return client.post(add_url(partner), {"label": "Billing", "submission": str(uuid.uuid4())})
+
+
+def test_a_log_line_is_written_without_the_key_in_it(acme_key: tuple[Key, str]) -> None:
+    _, secret = acme_key
+    record = logging.makeLogRecord({"msg": "Not Found: %s", "args": (f"/partners/{quote(secret)}/",)})
+
+    line = RedactingFormatter("{message}", style="{").format(record)
+
+    assert line == "Not Found: /partners/lk_aff_[redacted]/"
+
+
+def test_a_traceback_is_written_without_the_key_in_it(acme_key: tuple[Key, str]) -> None:
+    _, secret = acme_key
+    try:
+        raise ValueError(f"cannot read {secret}")
+    except ValueError as error:
+        record = logging.makeLogRecord({"msg": "Failed", "exc_info": (type(error), error, error.__traceback__)})
+
+    text = RedactingFormatter("{message}", style="{").format(record)
+
+    assert secret not in text
+    assert "cannot read lk_aff_[redacted]" in text

@@ -351,3 +351,12 @@ def test_the_database_refuses_an_allowlist_entry_that_cannot_be(
 
     with violates(constraint), transaction.atomic():
         AllowlistEntry.objects.filter(pk=entry.pk).update(**change)
+
+
+def test_a_form_of_one_partner_cannot_stand_in_the_way_of_another(acme: Partner, other_partner: Partner) -> None:
+    submission = uuid.uuid4()
+    Key.issue(partner=acme, label="Reporting", submission=submission, by=SETUP)
+
+    key, _ = Key.issue(partner=other_partner, label="Reporting", submission=submission, by=SETUP)
+
+    assert key.partner == other_partner
