@@ -456,6 +456,6 @@ def test_affiliates_are_listed_by_the_page(
 
 
 def test_an_error_that_an_operation_answers_by_itself_is_logged_as_what_it_is() -> None:
-    found = [outcome_of(status) for status in (400, 404, 409, 500, 503)]
+    found = [portal_api.outcome_of(status) for status in (400, 404, 409, 500, 503)]
 
     assert found == ["bad_request", "not_found", "bad_request", "error", "error"]
