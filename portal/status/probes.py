@@ -123,10 +123,9 @@ def measure_jobs(now: datetime) -> Figures:
         cursor.execute(
             "SELECT extract(epoch FROM max(waited))::float, count(*) FROM ("
             " SELECT %s - greatest(job.scheduled_at, (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id))"
-            " AS waited FROM procrastinate_jobs AS job WHERE job.status = 'todo'"
-            " AND (job.scheduled_at IS NULL OR job.scheduled_at <= %s)) AS waiting"
+            " AS waited FROM procrastinate_jobs AS job WHERE job.status = 'todo') AS waiting"
             " WHERE waited > make_interval(secs => %s)",
-            [now, now, LONGEST_WAIT.total_seconds()],
+            [now, LONGEST_WAIT.total_seconds()],
         )
         longest, waiting = cursor.fetchone()
         cursor.execute(

@@ -7,10 +7,10 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from portal.accounts.models import Event, User
+from portal.accounts.models import Event, Role, User
 from portal.network.models import Network
 from portal.status.models import AlreadyEnded, Notice
-from tests.conftest import SETUP, Browse
+from tests.conftest import SETUP, Browse, person
 from tests.htmx import DIALOG, told
 from tests.page import page
 
@@ -85,6 +85,18 @@ def test_notices_are_written_by_those_who_may_change_system_settings(cast: list[
         assert answers == {"Sonia": 200, "Nadia": 200, "Amir": 403, "Vera": 403, "Paul": 404, "Otto": 404}
     assert browse(cast[2]).post(ADD, SAID).status_code == 403
     assert Notice.objects.count() == 1
+
+
+def test_who_may_only_look_sees_the_page_and_is_told_what_is_missing(network: Network, browse: Browse) -> None:
+    analyst = person("Anna", role=Role.create(name="Analyst", by=SETUP, system_settings="view"))
+    client = browse(analyst)
+
+    looked, answer = client.get(PAGE), client.post(ADD, SAID, headers=DIALOG)
+
+    assert (looked.status_code, answer.status_code) == (200, 403)
+    assert "Post a notice" in page(looked).buttons
+    assert told(answer)["toast"][0]["title"] == "Forbidden"
+    assert not Notice.objects.exists()
 
 
 def test_posting_in_the_dialog_closes_it_and_renews_the_page(nadia: User, browse: Browse) -> None:
