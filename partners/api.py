@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from partners.models import Partner
 from portal.network.models import Network
 from portal.network.timezones import BY_NAME
-from portal.web.api import paged, paging
+from portal.web.api import PAGED, paged, paging
 
 affiliates = Router(tags=["Account"])
 networks = Router(tags=["Affiliates"])
@@ -109,7 +109,7 @@ def read_network(request: PartnerRequest) -> dict[str, Any]:
     }
 
 
-@networks.get("/affiliates", response=Affiliates, summary="All affiliates")
+@networks.get("/affiliates", response=Affiliates, summary="All affiliates", openapi_extra=PAGED)
 def list_affiliates(request: HttpRequest) -> dict[str, Any]:
     """Every partner of the network, by number; `page` and `page_size` choose which."""
     page, page_size = paged(request)

@@ -21,6 +21,7 @@ from django.http import (
 from django.urls import Resolver404, ResolverMatch, resolve
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from psycopg_pool import PoolTimeout
@@ -30,6 +31,7 @@ import partners.api
 import portal.network.api
 from apilog.models import write, write_alone
 from keys.gate import Call, Outcome, Realm, Refused, admit, refuse_key_in_url
+from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, complete
 from portal.web.api import error_answer
 from portal.web.combining import WorkStopped
 
@@ -119,7 +121,24 @@ class JsonParser(Parser):
 # The escape alone, and not its letters after a backslash that is itself escaped.
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
-api = NinjaAPI(
+
+class Api(NinjaAPI):
+    """Documents with each operation what it has in common with all others: keys, errors and headers."""
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        document = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        document["components"].update(COMMON_COMPONENTS)
+        document["components"]["schemas"]["Error"] = ERROR_SCHEMA
+        for path, operations in document["paths"].items():
+            realm = next((realm for prefix, realm in mounted.items() if f"{prefix}/" in path), None)
+            for operation in operations.values():
+                complete(operation, is_guarded=realm is not None)
+        return document
+
+
+api = Api(
     title="Latchkey",
     version="1",
     docs_url=None,
@@ -130,7 +149,12 @@ api = NinjaAPI(
 )
 
 
+# Which realm's keys open what stands under a prefix; None: no key is needed.
+mounted: dict[str, Realm | None] = {}
+
+
 def mount(prefix: str, router: Router, *, opened_by: Realm | None) -> None:
+    mounted[prefix] = opened_by
     router.add_decorator(passing_the_gate(opened_by), mode="view")
     api.add_router(prefix, router)
 

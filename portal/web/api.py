@@ -107,6 +107,27 @@ def positive(value: object, default: int) -> int:
     return int(text) or default
 
 
+# How `paged` reads them, for the documentation of an operation: openapi_extra=PAGED. Any text is taken, see there.
+PAGED = {
+    "parameters": [
+        {
+            "name": "page",
+            "in": "query",
+            "description": "Which page, from 1. What is not a number counts as 1.",
+            "schema": {"type": "string", "default": "1"},
+        },
+        {
+            "name": "page_size",
+            "in": "query",
+            "description": (
+                f"How many on a page, at most {MAXIMUM_PAGE_SIZE}. What is not a number counts as {DEFAULT_PAGE_SIZE}."
+            ),
+            "schema": {"type": "string", "default": str(DEFAULT_PAGE_SIZE)},
+        },
+    ]
+}
+
+
 def paging(page: int, page_size: int, total_count: int) -> dict[str, Any]:
     """The three paging fields as every list answers them: as an object, and beside it."""
     fields = {"page": page, "page_size": page_size, "total_count": total_count}

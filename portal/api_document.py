@@ -1,0 +1,92 @@
+"""What every operation of the API has in common, as its OpenAPI document says it (design.md section 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ERROR_SCHEMA = {
+    "title": "Error",
+    "description": "`error` and `Error` carry the same sentence.",
+    "type": "object",
+    "properties": {
+        "code": {"type": "string", "pattern": "^[45][0-9]{2}$", "description": "The status, as text."},
+        "error": {"type": "string", "description": "What was wrong, and what to do about it."},
+        "Error": {"type": "string", "description": "The same as error."},
+    },
+    "required": ["code", "error", "Error"],
+    "additionalProperties": False,
+}
+
+# Each with the statuses whose answers carry it: a call that has reached the budget learns what is left of it.
+ALWAYS = ("X-Request-ID",)
+BUDGET = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy", "RateLimit")
+
+ERRORS = {
+    "400": ("The call cannot be understood; the sentence names what is wrong with it.", ALWAYS),
+    "401": ("There is no key, or one that opens nothing.", (*ALWAYS, "WWW-Authenticate")),
+    "403": ("The key opens the other realm, or may not be used from this address.", ALWAYS),
+    "404": ("There is no such object.", ALWAYS),
+    "405": ("The path has other methods.", (*ALWAYS, "Allow")),
+    "413": ("The body is larger than 1 MB.", ALWAYS),
+    "429": ("A limit is spent.", (*ALWAYS, *BUDGET, "Retry-After")),
+    "500": ("Something went wrong on our side.", ALWAYS),
+    "503": ("The database is away, or the call could not be recorded.", ALWAYS),
+}
+# What only an operation behind the gate answers.
+GUARDED = {"401", "403", "404", "429"}
+
+
+def header(description: str, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "required": True, "schema": {"type": "string", **schema}}
+
+
+def number(description: str, minimum: int) -> dict[str, Any]:
+    return {"description": description, "required": True, "schema": {"type": "integer", "minimum": minimum}}
+
+
+def references(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def error(description: str, headers: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": references(headers),
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Error"}},
+            "text/html": {"schema": {"type": "string"}},
+        },
+    }
+
+
+COMMON_COMPONENTS: dict[str, Any] = {
+    "headers": {
+        "X-Request-ID": header("The number of the call; name it when you ask us about it.", format="uuid"),
+        "X-RateLimit-Limit": number("How many calls the limit with least left lets through in a window.", 1),
+        "X-RateLimit-Remaining": number("How many of them are left.", 0),
+        "X-RateLimit-Reset": number("Seconds until the window ends.", 1),
+        "RateLimit-Policy": header("The same limit as the IETF draft writes it."),
+        "RateLimit": header("What is left of it, as the IETF draft writes it."),
+        "Retry-After": number("Seconds to wait before trying again.", 1),
+        "WWW-Authenticate": header("How to present a key."),
+        "Allow": header("The methods that the path has."),
+    },
+    "responses": {status: error(*said) for status, said in ERRORS.items()},
+    "securitySchemes": {
+        "Bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer KEY"},
+        "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "X-Eflow-API-Key": {"type": "apiKey", "in": "header", "name": "X-Eflow-API-Key"},
+    },
+}
+
+
+def complete(operation: dict[str, Any], *, is_guarded: bool) -> None:
+    """Adds to an operation's documentation the errors it can answer, its headers, and the keys that open it."""
+    for status, response in operation["responses"].items():
+        if 200 <= int(status) < 300:
+            response["headers"] = references((*ALWAYS, *BUDGET) if is_guarded else ALWAYS)
+    for status in ERRORS:
+        if is_guarded or status not in GUARDED:
+            operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{status}"})
+    if is_guarded:
+        operation["security"] = [{name: []} for name in COMMON_COMPONENTS["securitySchemes"]]

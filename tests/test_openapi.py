@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import OperationalError, close_old_connections
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi import checks
+
+import portal.urls  # noqa: F401
+from keys.gate import Call
+from keys.models import Key
+from partners.models import Partner
+from portal.api import api
+from portal.network.models import Network
+from tests.conftest import SETUP
+
+DOCUMENT = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/v1")))
+CONFORMS = [
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+OPERATIONS = [
+    (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+]
+site = get_wsgi_application()
+
+pytestmark = pytest.mark.django_db
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    """The site, with the document at a path where nobody else finds it."""
+    if environ["PATH_INFO"] == "/document.json":
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(DOCUMENT).encode()]
+    return site(environ, start_response)
+
+
+# The test presents the key; made-up ones beside it would be what the API rightly refuses.
+document = schemathesis.openapi.from_wsgi(
+    "/document.json",
+    application,
+    config=schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}}),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_connection() -> Iterator[None]:
+    """The end of a request would close the connection that holds the test's transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def secrets_of(network: Network, acme: Partner, acme_key: tuple[Key, str]) -> dict[str, str]:
+    """The key that opens each realm; the budget is large enough for all that will be tried."""
+    network.change(by=SETUP, budget_requests=1_000_000, budget_seconds=86_400)
+    return {"affiliates": acme_key[1], "networks": Key.generate_network_key(by=SETUP, replacing=None)[1], "meta": ""}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+@document.parametrize()
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_sent_is_answered_as_the_document_says(
+    case: schemathesis.Case[Any], secrets_of: dict[str, str], accept: str
+) -> None:
+    secret = secrets_of[case.path.split("/")[2]]
+
+    case.call_and_validate(headers={"Accept": accept, **({"Authorization": f"Bearer {secret}"} if secret else {})})
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=[f"{m} {p}" for p, m, _ in OPERATIONS])
+def test_every_operation_says_which_errors_it_can_answer(path: str, method: str, operation: dict[str, Any]) -> None:
+    errors = {"400", "405", "413", "500", "503"} | (set() if "/meta/" in path else {"401", "403", "404", "429"})
+
+    assert set(operation["responses"]) - {"200"} == errors
+    assert bool(operation.get("security")) is ("/meta/" not in path)
+    assert operation["summary"] and operation["description"]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_every_error_is_answered_as_the_document_says(
+    secrets_of: dict[str, str], network: Network, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    operation = document["/v1/affiliates/affiliate"]["GET"]
+    secret = secrets_of["affiliates"]
+
+    def answer(
+        method: Literal["GET", "DELETE"] = "GET", *, key: str = secret, query: dict[str, str] | None = None
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {key}", "Accept": accept}
+        case = operation.Case(method=method, headers=headers, query=query or {})
+        response = case.call()
+        case.validate_response(response, checks=CONFORMS)
+        return response
+
+    answers = [
+        answer(),
+        answer(query={"key": secret}),
+        answer(key="lk_aff_mistyped"),
+        answer(key=secrets_of["networks"]),
+        answer("DELETE"),
+    ]
+    with monkeypatch.context() as broken:
+        for failure in [ZeroDivisionError(), OperationalError("the connection is lost")]:
+            broken.setattr(Call, "partner", property(raising(failure)))
+            answers.append(answer())
+    network.change(by=SETUP, budget_requests=1)
+    answers.append(answer())
+
+    assert [answer.status_code for answer in answers] == [200, 400, 401, 403, 405, 500, 503, 429]
+
+
+def raising(failure: Exception) -> Callable[[Call], Partner]:
+    def fail(call: Call) -> Partner:
+        raise failure
+
+    return fail
