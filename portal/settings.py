@@ -113,6 +113,9 @@ DATABASES = {
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),
+            # Django turns preparing off, and with it what asks for it by name, as the gate's decision does. However
+            # often another statement runs, it is not prepared: the literals in it make it another one each time.
+            "prepare_threshold": 2**31,
             # A full pool is an error within seconds instead of a queue without end, and so is a server that is
             # away: the pool soon gives up on it, and tries again when somebody asks.
             "pool": {
