@@ -488,14 +488,15 @@ class Simulated:
         return "", (tightest[0], tightest[2], left[tightest[0]] - 1)
 
 
-OFTEN = Declared("often", requests=6, seconds=DAY)
-numbers = st.integers(1, 8)
-calls = st.tuples(st.integers(0, 3), st.sampled_from([None, RARE, OFTEN]))
+OFTEN = Declared("often", requests=4, seconds=DAY)
+# Small, so that limits meet and pass each other.
+numbers = st.integers(1, 5)
+calls = st.tuples(st.sampled_from([0, 0, 1, 3]), st.sampled_from([None, RARE, OFTEN]))
 steps = st.one_of(
     st.tuples(st.just("calls"), st.lists(calls, min_size=1, max_size=12)),
     st.tuples(st.just("calls"), st.lists(calls, min_size=1, max_size=12)),
     st.tuples(st.just("budget"), numbers),
-    st.tuples(st.just("ceiling"), st.tuples(st.integers(0, 2), st.none() | numbers)),
+    st.tuples(st.just("ceiling"), st.tuples(st.integers(0, 1), st.none() | numbers)),
     st.tuples(st.just("limit"), st.tuples(st.sampled_from([RARE, OFTEN]), numbers)),
     st.tuples(st.just("end"), st.sampled_from(["all", "operation:rare things", "operation:often"])),
 )
@@ -510,14 +511,14 @@ def four_keys(acme: Partner, other_partner: Partner) -> list[tuple[Key, str]]:
     return keys
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, min_size=1, max_size=15))
 def test_limits_count_as_simulated_windows_do(network, four_keys, steps):
     ids = [key.pk for key, _ in four_keys]
     with transaction.atomic():
         Window.objects.all().delete()
-        network.change(by=SETUP, budget_requests=6, budget_seconds=DAY)
-        model = Simulated(requests=6)
+        network.change(by=SETUP, budget_requests=4, budget_seconds=DAY)
+        model = Simulated(requests=4)
         for what, value in steps:
             match what:
                 case "budget":
