@@ -236,8 +236,11 @@ def write_alone(call: Call) -> None:
     write_together([call])
 
 
+# What one row alone can be to blame for; then none of them was written.
+OF_ONE_ROW = (DataError, IntegrityError, ValueError)
+
 # The rows of all threads that wait for theirs go in one statement and one commit (ADR 8).
-write = Combiner(write_together, by_an_item=(DataError, IntegrityError, ValueError))
+write = Combiner(write_together, by_an_item=OF_ONE_ROW)
 
 NULL = r"\N"
 # What the column holds: half an hour and more, for a client that sends its body a byte at a time.

@@ -142,11 +142,26 @@ def admit(request: HttpRequest, call: Call, realm: Realm, limit: OperationLimit 
 
     :raises Refused: with 400, 401, 403 or 429
     """
+    heed(call, decide(question_of(request, call, realm, limit)))
+
+
+def question_of(request: HttpRequest, call: Call, realm: Realm, limit: OperationLimit | None) -> Question:
+    """What the database has to be asked about the call; it is not asked about a key that cannot be one.
+
+    :raises Refused: with 400 or 401
+    """
     call.realm = realm
     secret = presented_key(request)
     if not is_well_formed(secret):
         raise Refused(Outcome.UNKNOWN_KEY, 401, REFUSED_KEY)
-    decision = decide(Question(digest_of(secret), call.ip, realm, limit))
+    return Question(digest_of(secret), call.ip, realm, limit)
+
+
+def heed(call: Call, decision: Decision) -> None:
+    """Puts what was decided on the call.
+
+    :raises Refused: with 401, 403 or 429
+    """
     call.key_id, call.key_hint, call.partner_id = decision.key_id, decision.key_hint or "", decision.partner_id
     call.budget, call.limited_by = decision.budget, decision.limited_by
     if decision.verdict is not Outcome.OK:

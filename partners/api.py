@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from partners.models import Partner
 from portal.network.models import Network
 from portal.network.timezones import BY_NAME
-from portal.web.api import PAGED, paged, paging
+from portal.web.api import PAGED, paged, paging, quick
 
 affiliates = Router(tags=["Account"])
 networks = Router(tags=["Affiliates"])
@@ -86,12 +86,14 @@ def affiliate(partner: Partner) -> dict[str, Any]:
 
 
 @affiliates.get("/affiliate", response=Affiliate, summary="Your account")
+@quick
 def read_affiliate_account(request: PartnerRequest) -> dict[str, Any]:
     """The partner whose key made the call."""
     return affiliate(request.call.partner)
 
 
 @affiliates.get("/network", response=NetworkInfo, summary="The network")
+@quick
 def read_network(request: PartnerRequest) -> dict[str, Any]:
     """The network you work with: its name, time zone and currency, and whom to ask."""
     network = Network.load()

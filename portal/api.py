@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, wraps
 from time import perf_counter
 from typing import Any
@@ -29,11 +30,23 @@ from pydantic_core import from_json, to_json
 
 import partners.api
 import portal.network.api
-from apilog.models import write, write_alone
-from keys.gate import Call, Outcome, Realm, Refused, admit, refuse_key_in_url
+from apilog.models import OF_ONE_ROW, write, write_alone, write_together
+from keys.gate import (
+    Call,
+    Decision,
+    Outcome,
+    Question,
+    Realm,
+    Refused,
+    admit,
+    decide_together,
+    heed,
+    question_of,
+    refuse_key_in_url,
+)
 from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, complete
 from portal.web.api import error_answer
-from portal.web.combining import WorkStopped
+from portal.web.combining import Combiner, WorkStopped
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +81,14 @@ def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
     def decorate(run: Run) -> Run:
         operation = run.__self__.view_func  # type: ignore[attr-defined]
         action, limit = operation.__name__, getattr(operation, "limit", None)
+        is_quick = getattr(operation, "is_quick", False)
 
         @wraps(run)
         def guarded(request: CallRequest, **parameters: Any) -> HttpResponse:
             call = request.call
             call.action = action
+            if realm is not None and is_quick and call.method not in CHANGING:
+                return settle(Quick(request, question_of(request, call, realm, limit), run, parameters))
             if realm is not None:
                 # Before any transaction, so that what is spent stays spent and no lock is held on.
                 admit(request, call, realm, limit)
@@ -86,6 +102,54 @@ def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
         return guarded
 
     return decorate
+
+
+@dataclass(slots=True)
+class Quick:
+    """A quick operation's call, ready to be decided, carried out and logged together with others."""
+
+    request: CallRequest
+    question: Question
+    run: Run
+    parameters: dict[str, Any]
+
+
+def settle_together(batch: list[Quick]) -> list[HttpResponse | Exception]:
+    """Decides over the calls, carries out those that pass, and writes all their rows: three steps for a whole batch,
+    and one wait for each thread instead of two (ADR 8). A call's own failure is its own result."""
+    decisions = decide_together([each.question for each in batch])
+    results = [carry_out(each, decision) for each, decision in zip(batch, decisions, strict=True)]
+    ended = [each.request.call for each, result in zip(batch, results, strict=True) if isinstance(result, HttpResponse)]
+    try:
+        write_together(ended)
+    except OF_ONE_ROW:
+        # One of them cannot be stored. Each is written by itself then, by the thread that it belongs to.
+        return results
+    for call in ended:
+        call.is_recorded = True
+    return results
+
+
+def carry_out(each: Quick, decision: Decision) -> HttpResponse | Exception:
+    try:
+        heed(each.request.call, decision)
+        response = each.run(each.request, **each.parameters)
+    except Refused as refusal:
+        response = refuse(each.request, refusal)
+    except Exception as failure:  # noqa: BLE001
+        return failure
+    conclude(each.request.call, response)
+    return response
+
+
+together = Combiner(settle_together)
+
+
+def settle(quick: Quick) -> HttpResponse:
+    result = together(quick)
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def run_or_take_back(run: Run, request: CallRequest, parameters: dict[str, Any]) -> HttpResponse:
@@ -274,14 +338,19 @@ def answer_options(request: HttpRequest, match: ResolverMatch) -> HttpResponse:
 
 
 def record(call: Call, response: HttpResponse, write: Callable[[Any], object]) -> None:
+    conclude(call, response)
+    write(call)
+    call.is_recorded = True
+
+
+def conclude(call: Call, response: HttpResponse) -> None:
+    """Puts how the call ended on it, for its row."""
     call.status = response.status_code
     if call.status >= 400 and call.outcome is Outcome.OK:
         # An operation that answers an error by itself, without raising it.
         call.outcome = outcome_of(call.status)
     call.response_size = len(response.content)
     call.duration_us = round((perf_counter() - call.started) * 1_000_000)
-    write(call)
-    call.is_recorded = True
 
 
 def answer_failure(request: HttpRequest, call: Call, failure: Exception) -> HttpResponse:

@@ -64,6 +64,13 @@ def limited(limit: OperationLimit) -> Callable[[Operation], Operation]:
     return declare
 
 
+def quick(operation: Operation) -> Operation:
+    """Declares that an operation reads a row or two at most, and so may be carried out for several calls in a row
+    by the thread that works for them all. One that may take longer would keep the others waiting."""
+    operation.is_quick = True  # type: ignore[attr-defined]
+    return operation
+
+
 def speaks_json(request: HttpRequest) -> bool:
     """Whether the client speaks JSON: it accepts it by name, sent it, or uses the dialect's own key header."""
     return (
