@@ -3,6 +3,7 @@
 #   make run            serve on PORT (8000), with a PostgreSQL and a demo network of its own; Ctrl-C stops everything
 #   make test           every test; ARGS="tests/keys -x" narrows it
 #   make faults         break it on purpose: 20 rounds of what `make test` does in two (about two minutes)
+#   make bench          measure the gate and the API Log, into docs/benchmarks.md
 #   make check          what .ci/run asks of the sources, without the tests
 #   make manage DO=...  a command of manage.py in the environment of `make run`: make manage DO="issue_key --network"
 #   make format         format Python and templates
@@ -46,7 +47,7 @@ endif
 	@touch $@
 endif
 
-.PHONY: install run test faults check manage format requirements
+.PHONY: install run bench test faults check manage format requirements
 .DEFAULT_GOAL := run
 
 install: $(DEV)
@@ -60,6 +61,11 @@ test: $(DEV)
 
 faults: $(DEV)
 	@FAULT_ROUNDS=20 exec $(VENV) -m pytest tests/faults --durations=10 $(ARGS)
+
+# The figures go into docs/benchmarks.md. The second fills a database with ten million calls, once: about 5 GB in var/.
+bench: $(DEV)
+	@$(VENV) -m benchmarks.gate
+	@exec $(VENV) -m benchmarks.log
 
 check: $(DEV)
 	@bash .ci/run sources
@@ -77,3 +83,4 @@ format: $(DEV)
 requirements: $(DEV)
 	@$(COMPILE) --output-file requirements.txt pyproject.toml
 	@$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	@$(COMPILE) --output-file benchmarks/requirements.txt benchmarks/requirements.in
