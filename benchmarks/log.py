@@ -36,7 +36,7 @@ SELECT
     1 + (40 * power((n * 7919 %% 10007) / 10007.0, 3))::bigint, 'lk_aff_…abcd',
     1 + (40 * power((n * 7919 %% 10007) / 10007.0, 3))::bigint, 2000 + n %% 5000, 400, 'benchmark/1'
 FROM (SELECT n, now() - interval '1 day' + interval '23 hours' * n / %(rows)s AS moment
-      FROM generate_series(1, %(rows)s) AS n) AS calls
+      FROM generate_series(1, %(rows)s::bigint) AS n) AS calls
 """
 
 PREPARE = """
