@@ -1,4 +1,4 @@
-"""Mails about accounts, sent by the worker.
+"""What the worker does for accounts: mails, above all.
 
 A job is given a user's id and nothing else: the link that opens the account is made here, in the worker's memory, and
 is stored neither in the job nor anywhere else.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -72,3 +73,10 @@ def send(mail: str, user: User, *, link: str) -> None:
     )
     message.attach_alternative(render_to_string(f"accounts/mail/{mail}.html", context), "text/html")
     message.send()
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(name="accounts.forget_sessions", queueing_lock="accounts.forget_sessions")
+def forget_sessions(timestamp: int) -> None:
+    """Removes the sessions that have run out; they open nothing any more, and would only pile up."""
+    SessionStore.clear_expired()
