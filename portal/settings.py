@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "partners",
     "keys",
     "apilog",
+    "apilog.patterns",
     "portal.status",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -99,6 +100,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "portal.network.context.network",
                 "keys.context.own_keys",
+                "apilog.patterns.context.open_patterns",
             ],
         },
     }

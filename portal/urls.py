@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("partners.urls")),
     path("", include("keys.urls")),
     path("", include("apilog.urls")),
+    path("", include("apilog.patterns.urls")),
     path("", include("portal.status.urls")),
     path("guide/", guide, name="guide"),
     path("v1/", api.urls),

@@ -20,6 +20,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
+from apilog.patterns.models import Pattern
+from apilog.patterns.rules import Finding, Sighting
 from keys.models import Key
 from keys.networks import parse_network
 from partners.models import Flag, Partner
@@ -53,6 +55,8 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
     low = Role.create(name="Low", by=SETUP)
     invited = User.invite(email="invited@latchkey.example", name="Invited", role=low, by=SETUP)
     logged = call(secret).get("/v1/affiliates/affiliate")
+    noticed = Sighting(1, key.created_at, key.created_at)
+    Pattern.raise_all({(key.pk, "new_action"): Finding("It calls nothing.", {"read": noticed})}, at=key.created_at)
     return {
         "partner_id": str(acme.pk),
         "flag_id": str(acme.raise_flag(kind=Flag.Kind.QUALITY, note="Odd", by=SETUP).pk),
@@ -61,6 +65,7 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
         "call_id": logged["X-Request-ID"],
         "user_id": str(invited.pk),
         "role_id": str(low.pk),
+        "pattern_id": str(Pattern.objects.get().pk),
         "notice_id": str(Notice.post(text="Slow today", severity="info", by=SETUP).pk),
         "form": "csv",
         "who": "MQ",

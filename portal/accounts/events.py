@@ -21,6 +21,7 @@ class EventKind(models.TextChoices):
     BUDGET_CHANGED = "budget.changed", "Rate-limit budget changed"
     LOG_RETENTION_CHANGED = "log.retention_changed", "API Log retention changed"
     LOG_EXPORTED = "log.exported", "API Log exported"
+    PATTERN_DISMISSED = "pattern.dismissed", "Unusual pattern dismissed"
     NOTICE_POSTED = "notice.posted", "Notice posted"
     NOTICE_ENDED = "notice.ended", "Notice ended"
     PARTNER_CREATED = "partner.created", "Partner created"

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 import apilog.models
 from apilog.partitions import DAYS_AHEAD, create_ahead
+from apilog.patterns.scan import scan
 from apilog.tallies import keep_up
 from keys.gate import Call, Outcome
 from keys.models import Key
@@ -28,6 +29,10 @@ from portal.web.client_ip import Address
 
 DEMO = Actor.system("manage.py demo")
 CALL_DAYS = 5
+# Long enough for what the steady key always does to be known (apilog.patterns.rules).
+STEADY_DAYS = 16
+# Whose oldest keys do something that System Settings finds unusual.
+STEADY, HASTY, SILENT = "Kestrel Compare", "Inkwell Traffic", "Fernway Digital"
 
 # The cast of house-style.md; each can sign in. Who is who: e-mail name, name, role or partner, what to look at.
 CAST = (
@@ -302,15 +307,19 @@ class Story:
 
     def make_calls(self) -> None:
         """The API Log of the last days: mostly what it should be, with each outcome somewhere among it."""
-        first_day = (self.now - timedelta(days=CALL_DAYS)).date()
-        create_ahead(first_day, days=CALL_DAYS + DAYS_AHEAD)
+        first_day = (self.now - timedelta(days=STEADY_DAYS)).date()
+        create_ahead(first_day, days=STEADY_DAYS + DAYS_AHEAD)
         companies = {company.name: company for company in COMPANIES}
+        oldest = {name: Key.objects.filter(partner__name=name).earliest("pk") for name in (STEADY, HASTY, SILENT)}
         for key in Key.objects.for_listing():
             if key.partner is None:
                 self.call_with_network_key(key)
-            else:
+            elif key not in (oldest[STEADY], oldest[SILENT]):
                 self.call_with_partner_key(key, home_of(companies[key.partner.name]))
         self.call_without_a_key()
+        self.call_as_always_and_then_from_elsewhere(oldest[STEADY], home_of(companies[STEADY]))
+        self.call_without_a_pause(oldest[HASTY], home_of(companies[HASTY]))
+        self.go_on_with_a_revoked_key()
         calls = sorted(self.calls, key=lambda call: call.id)
         apilog.models.write_together(calls)
         # Without tallies the log's histogram would be empty until a worker has caught up.
@@ -318,12 +327,42 @@ class Story:
         newest = {call.key_id: call for call in calls if call.key_id and call.outcome is Outcome.OK}
         for key_id, call in newest.items():
             Key.objects.filter(pk=key_id).update(last_used_at=call.received_at, last_used_ip=str(call.ip))
+        long_ago = self.days_ago(117)
+        Key.objects.filter(pk=oldest[SILENT].pk).update(
+            last_used_at=long_ago, last_used_ip=str(home_of(companies[SILENT]))
+        )
+        scan(self.now)
+
+    def call_as_always_and_then_from_elsewhere(self, key: Key, home: Address) -> None:
+        for day in range(1, STEADY_DAYS):
+            for number in range(3):
+                moment = self.now - timedelta(days=day, minutes=7 * number)
+                self.call(moment, "read_affiliate_account", Outcome.OK, ip=home, client=CLIENTS[0], key=key)
+        elsewhere = ipaddress.ip_address("198.51.100.203")
+        for number in range(6):
+            moment = self.now - timedelta(minutes=25 - number * 3)
+            self.call(moment, "read_affiliate_account", Outcome.OK, ip=elsewhere, client=CLIENTS[1], key=key)
+
+    def call_without_a_pause(self, key: Key, home: Address) -> None:
+        start = self.now - timedelta(minutes=52)
+        for number in range(84):
+            moment = start + timedelta(seconds=4 * number)
+            self.call(moment, "read_affiliate_account", Outcome.RATE_LIMITED, ip=home, client=CLIENTS[2], key=key)
+
+    def go_on_with_a_revoked_key(self) -> None:
+        """A job that nobody has told of the key's end: every half hour, from where it always ran."""
+        key = Key.objects.exclude(revoked_at=None).exclude(partner=None).latest("revoked_at")
+        home = next(home_of(company) for company in COMPANIES if company.name == str(key.partner))
+        for number in range(30):
+            moment = self.now - timedelta(minutes=6 + 30 * number)
+            self.call(moment, "read_network", Outcome.REVOKED_KEY, ip=home, client=CLIENTS[3], key=key)
 
     def call_with_partner_key(self, key: Key, home: Address) -> None:
         client = self.random.choice(CLIENTS)
         for _ in range(self.random.randrange(3, 24)):
             moment = self.recently()
-            if moment < key.created_at:
+            is_over = key.revoked_at is not None and moment > key.revoked_at
+            if moment < key.created_at or (is_over and self.random.random() < 0.75):
                 continue
             action = self.random.choice(("read_affiliate_account", "read_affiliate_account", "read_network"))
             self.call(moment, action, self.outcome_with(key, moment), ip=home, client=client, key=key)
@@ -396,6 +435,7 @@ class Story:
             call.key_id, call.key_hint, call.partner_id = key.pk, key.hint, key.partner_id
         call.realm = {"affiliates": Key.Realm.AFFILIATE, "networks": Key.Realm.NETWORK}.get(path.split("/")[2])
         call.outcome, call.status = outcome, STATUS[outcome]
+        call.limited_by = "network" if outcome is Outcome.RATE_LIMITED else ""
         call.response_size = self.random.randrange(310, 900) if outcome is Outcome.OK else 140
         self.calls.append(call)
 

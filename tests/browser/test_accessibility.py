@@ -6,6 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from apilog.patterns.models import Pattern
+from apilog.patterns.rules import Finding, Sighting
 from keys.models import Key
 from keys.networks import parse_network
 from partners.models import Partner
@@ -78,6 +80,29 @@ def test_the_dialogs_of_keys_pass_axe_in_both_schemes(
         expect(page.get_by_role("dialog")).to_be_visible()
         found += [f"{path} {opener}: {complaint}" for complaint in complaints(page)]
 
+    assert not found, "\n".join(found)
+
+
+def test_unusual_patterns_pass_axe_in_both_schemes(
+    page: Page, sign_in: SignIn, key: Key, acme: Partner, sonia: User
+) -> None:
+    seen = {"198.51.100.0/24": Sighting(14, key.created_at, key.created_at)}
+    Pattern.raise_all({(key.pk, "new_network"): Finding("It is used from 203.0.113.0/24.", seen)}, at=key.created_at)
+    sign_in(page, sonia)
+    found = []
+    for path in ("/system/api-log/", "/system/api-log/patterns/", f"/partners/{acme.pk}/api/"):
+        page.goto(path)
+        expect(page.get_by_text("198.51.100.0/24")).to_be_visible()
+        found += [f"{path}: {complaint}" for complaint in complaints(page)]
+
+    page.get_by_role("link", name="Dismiss").click()
+    expect(page.get_by_label("Reason")).to_be_focused()
+    found += complaints(page)
+    page.get_by_label("Reason").fill("They moved")
+    page.get_by_role("button", name="Dismiss").click()
+
+    expect(page.get_by_text("No unusual patterns.")).to_be_visible()
+    expect(page.locator("#pattern-count")).to_be_hidden()
     assert not found, "\n".join(found)
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from apilog.models import LoggedCall, Tally
+from apilog.patterns.models import Pattern
 from apilog.tallies import MINUTE
 from keys.gate import Outcome
 from keys.models import Key
@@ -62,6 +63,17 @@ def test_the_demos_calls_are_tallied_already() -> None:
     settled = LoggedCall.objects.filter(received_at__lt=timezone.now() - timedelta(hours=2)).count()
     tallied = Tally.objects.filter(span=MINUTE).aggregate(calls=Sum("calls"))["calls"]
     assert settled <= tallied <= LoggedCall.objects.count()
+
+
+def test_the_demo_shows_a_few_unusual_patterns_that_were_found_in_its_calls() -> None:
+    demo()
+
+    found = {pattern.rule: pattern for pattern in Pattern.objects.open()}
+    assert found.keys() == {"new_network", "limit_burst", "refused_again", "unused"}
+    assert Pattern.objects.count() <= 6
+    moved = found["new_network"]
+    calls = LoggedCall.objects.filter(key_id=moved.key_id, received_at__range=(moved.first_at, moved.last_at))
+    assert calls.count() == moved.calls
 
 
 def test_the_demo_never_says_a_key() -> None:
