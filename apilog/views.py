@@ -191,19 +191,28 @@ def log_context(request: HttpRequest, form: OwnCallFilter) -> dict[str, Any]:
     if not form.is_valid():
         return {}
     search = form.search()
+    # What no tally counts is counted from the log, which takes longer the more calls there are: the page does not wait
+    # for it, and fetches the drawing when it is there itself.
+    is_drawn = search.tallies() is not None or "histogram" in request.GET
     try:
         page = page_of(search, before=position(request, "before"), after=position(request, "after"))
-        histogram = histogram_of(search)
+        histogram = histogram_of(search) if is_drawn else None
     except SearchTooLong:
         return {"too_long": True}
     now = timezone.now()
-    return {
+    drawn = (
+        {
+            "histogram": histogram,
+            "drawing": draw(histogram, lambda bar: f"{request.path}?{form.query(**between(bar.start, bar.end))}"),
+        }
+        if histogram is not None
+        else {"histogram_url": f"{request.path}?{form.query(histogram=1)}"}
+    )
+    return drawn | {
         "calls": page.calls,
         "recent_calls": page.calls[:RECENT],
         "newer": page.newer and f"{request.path}?{form.query(after=page.newer)}",
         "older": page.older and f"{request.path}?{form.query(before=page.older)}",
-        "histogram": histogram,
-        "drawing": draw(histogram, lambda bar: f"{request.path}?{form.query(**between(bar.start, bar.end))}"),
         "search": search,
         "live": "live" in request.GET,
         "tail_url": tail_url(form, since=now, told=now, untold=0),

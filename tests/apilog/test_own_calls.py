@@ -38,7 +38,7 @@ def test_a_partner_sees_its_own_calls_and_nothing_of_anyone_elses(
     log(others_key, path="/v1/affiliates/offers/77", user_agent="orbit-bot")
     log(outcome=Outcome.NO_KEY)
 
-    answer = browse(paul).get(f"/account/api/calls/?{query}")
+    answer = browse(paul).get(f"/account/api/calls/?{query}&histogram=1")
 
     found = page(answer)
     assert [row["id"] for row in found.element.select("#call-rows > tr")] == [f"call-{own.pk}"]

@@ -141,7 +141,7 @@ def test_each_filter_finds_its_calls_and_no_others(
         "old": log(at=now - timedelta(days=3)),
     }
 
-    answer = browse(nadia).get(f"{LOG}?{query}")
+    answer = browse(nadia).get(f"{LOG}?{query}&histogram=1")
 
     assert answer.status_code == 200
     names = {str(call.pk): name for name, call in calls.items()}
@@ -331,3 +331,16 @@ def test_the_retention_dialog_tells_htmx_what_changed(nadia: User, browse: Brows
 
     assert answer.status_code == 204
     assert "retention:changed" in answer["HX-Trigger"]
+
+
+def test_a_search_for_a_network_does_not_wait_for_its_histogram(network, acme_key, nadia, browse, call):
+    call(acme_key[1]).get("/v1/affiliates/affiliate")
+    searched = {"ip": "127.0.0.0/8"}
+
+    answer = browse(nadia).get(LOG, searched)
+    drawn = browse(nadia).get(LOG, searched | {"histogram": "1"})
+
+    assert page(answer).links["Draw these calls over time"].endswith("histogram=1")
+    assert not answer.context.get("histogram")
+    assert drawn.context["histogram"].total == 1
+    assert "1 call" in page(drawn).region("log-histogram").text
