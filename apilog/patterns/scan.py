@@ -34,7 +34,7 @@ from portal.network.models import Network
 WORKER = Actor.system("worker")
 # So that catching up after a standstill, or with the log of a network that had no scan before, takes many short
 # transactions and not a long one.
-STEP = timedelta(hours=1)
+STEP = timedelta(minutes=20)
 # A key that is called from thousands of networks must not fill the table of habits. More than any rule calls usual.
 MOST_HABITS = MOST_SUBJECTS
 # In one run; the next one takes those that are left.
