@@ -9,9 +9,26 @@ from django.db import migrations
 # processes and the counting is exact. A call spends from all of its limits or from none. A refused call spends
 # nothing. Windows are fixed and start at multiples of their length since 1970.
 #
+# A clock set back by less than a window, as when a standby takes over, would begin an earlier window and then the later
+# one anew, each with a whole budget; so the calls go on in the window that has begun. A clock that was further ahead
+# than a window was wrong, and does not close the API until then.
+#
 # The lock on a key's row is not waited for when noting its last use: whoever holds it (a revocation, a re-sealing)
 # must not hold up every call.
 FUNCTION = """
+CREATE FUNCTION keys_window_start(moment timestamptz, seconds integer) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT to_timestamp(floor(extract(epoch FROM moment) / seconds) * seconds)
+$$;
+
+CREATE FUNCTION keys_window_start(moment timestamptz, seconds integer, latest timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN latest > moment AND latest <= moment + make_interval(secs => seconds) THEN latest
+        ELSE keys_window_start(moment, seconds)
+    END
+$$;
+
 CREATE FUNCTION keys_admit(
     digests bytea[], addresses inet[], realms text[],
     limit_names text[], limit_requests integer[], limit_seconds integer[]
@@ -27,6 +44,7 @@ DECLARE
     network_seconds integer := 60;
     network_used integer;
     network_start timestamptz;
+    last_start timestamptz;
     is_locked boolean := false;
     named_quota integer;
     named_seconds integer;
@@ -80,8 +98,9 @@ BEGIN
                 network_seconds := coalesce(network_seconds, 60);
                 -- The time is taken under the lock: a wait for it must not count a call into a window that is over.
                 moment := clock_timestamp();
-                IF network_start <> keys_window_start(moment, network_seconds) THEN
-                    network_start := keys_window_start(moment, network_seconds);
+                last_start := network_start;
+                network_start := keys_window_start(moment, network_seconds, last_start);
+                IF network_start <> last_start THEN
                     network_used := 0;
                 END IF;
                 is_locked := true;
@@ -118,10 +137,12 @@ BEGIN
                 FROM keys_operationlimit l WHERE l.name = candidate.limit_name;
                 named_quota := coalesce(named_quota, candidate.requests);
                 named_seconds := coalesce(named_seconds, candidate.seconds);
-                named_start := keys_window_start(moment, named_seconds);
-                SELECT w.used INTO named_used FROM keys_window w
-                WHERE w.scope = 'operation:' || candidate.limit_name AND w.started_at = named_start;
-                named_used := coalesce(named_used, 0);
+                SELECT w.used, w.started_at INTO named_used, last_start FROM keys_window w
+                WHERE w.scope = 'operation:' || candidate.limit_name;
+                named_start := keys_window_start(moment, named_seconds, last_start);
+                IF last_start IS DISTINCT FROM named_start THEN
+                    named_used := 0;
+                END IF;
                 IF named_quota - named_used < remaining THEN
                     tightest := candidate.limit_name;
                     quota := named_quota;
@@ -172,11 +193,6 @@ BEGIN
     END IF;
 END
 $$;
-
-CREATE FUNCTION keys_window_start(moment timestamptz, seconds integer) RETURNS timestamptz
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT to_timestamp(floor(extract(epoch FROM moment) / seconds) * seconds)
-$$;
 """
 
 
@@ -188,6 +204,7 @@ class Migration(migrations.Migration):
             FUNCTION,
             """
             DROP FUNCTION keys_admit(bytea[], inet[], text[], text[], integer[], integer[]);
+            DROP FUNCTION keys_window_start(timestamptz, integer, timestamptz);
             DROP FUNCTION keys_window_start(timestamptz, integer);
             """,
         )

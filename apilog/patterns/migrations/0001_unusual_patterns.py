@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("keys", "0006_a_submission_issues_one_key_of_its_partner"),
+        ("keys", "0005_a_submission_issues_one_key_of_its_partner"),
     ]
 
     operations = [

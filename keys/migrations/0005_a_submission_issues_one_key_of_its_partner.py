@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("keys", "0005_clock_set_back"),
+        ("keys", "0004_no_entry_for_any_address"),
         ("partners", "0002_flags_closed_with_a_note"),
     ]
 
