@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from ninja import Router
 from pydantic import BaseModel, Field
 
@@ -53,6 +54,17 @@ class NetworkInfo(BaseModel):
     support_name: str
     support_email: str
     tracking_domain: str
+
+
+class AffiliateUser(BaseModel):
+    network_affiliate_user_id: int = Field(description="Number of the user.")
+    network_id: int = Field(description="Always 1.")
+    network_affiliate_id: int = Field(description="Number of the partner.")
+    first_name: str = Field(description="What stands before the first space of the name.")
+    last_name: str = Field(description="The rest of it; empty when there is none.")
+    email: str
+    account_status: str = Field(description="active or inactive.")
+    time_created: int = Field(description="Unix seconds.")
 
 
 class Paging(BaseModel):
@@ -108,6 +120,25 @@ def read_network(request: PartnerRequest) -> dict[str, Any]:
         "support_name": network.support_name,
         "support_email": network.support_email,
         "tracking_domain": network.tracking_domain,
+    }
+
+
+@affiliates.get("/users/{user_id}", response=AffiliateUser, summary="A user of your account")
+@quick
+def read_affiliate_user(request: PartnerRequest, user_id: int) -> dict[str, Any]:
+    """One of the people who sign in for your account."""
+    partner = request.call.partner
+    user = get_object_or_404(partner.users.all(), pk=user_id)
+    first_name, _, last_name = user.name.partition(" ")
+    return {
+        "network_affiliate_user_id": user.pk,
+        "network_id": 1,
+        "network_affiliate_id": partner.pk,
+        "first_name": first_name,
+        "last_name": last_name,
+        "email": user.email,
+        "account_status": "active" if user.is_active else "inactive",
+        "time_created": int(user.created_at.timestamp()),
     }
 
 

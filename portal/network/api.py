@@ -9,6 +9,8 @@ from django.utils import timezone
 from ninja import Router
 from pydantic import BaseModel, Field
 
+from portal.network.countries import COUNTRIES
+from portal.network.currencies import CURRENCIES
 from portal.network.timezones import TIMEZONES
 
 meta = Router(tags=["Meta"])
@@ -23,6 +25,25 @@ class TimeZoneInfo(BaseModel):
 
 class TimeZones(BaseModel):
     timezones: list[TimeZoneInfo]
+
+
+class CurrencyInfo(BaseModel):
+    currency_id: str = Field(description="ISO 4217 code.")
+    name: str = Field(description="Name for people.")
+    decimals: int = Field(description="How many decimals amounts of it are rounded to.")
+
+
+class Currencies(BaseModel):
+    currencies: list[CurrencyInfo]
+
+
+class CountryInfo(BaseModel):
+    country_code: str = Field(description="ISO 3166-1 alpha-2.")
+    country_name: str = Field(description="Name for people.")
+
+
+class Countries(BaseModel):
+    countries: list[CountryInfo]
 
 
 @meta.get("/timezones", response=TimeZones, summary="Time zones")
@@ -40,3 +61,20 @@ def list_timezones(request: HttpRequest) -> dict[str, Any]:
             for zone in TIMEZONES
         ]
     }
+
+
+@meta.get("/currencies", response=Currencies, summary="Currencies")
+def list_currencies(request: HttpRequest) -> dict[str, Any]:
+    """The currencies money can be counted in."""
+    return {
+        "currencies": [
+            {"currency_id": currency.currency_id, "name": currency.name, "decimals": currency.decimals}
+            for currency in CURRENCIES
+        ]
+    }
+
+
+@meta.get("/countries", response=Countries, summary="Countries")
+def list_countries(request: HttpRequest) -> dict[str, Any]:
+    """The countries, by the codes that partners, clicks and conversions carry."""
+    return {"countries": [{"country_code": code, "country_name": name} for code, name in COUNTRIES.items()]}
