@@ -82,7 +82,7 @@ MIDDLEWARE = [
     "portal.accounts.impersonation.ImpersonationMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "portal.web.errors.ForbiddenMiddleware",
+    "portal.web.errors.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

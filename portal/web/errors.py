@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from portal.web.access import Forbidden, to_sign_in
@@ -12,9 +12,9 @@ from portal.web.htmx import is_htmx, toast
 from portal.web.limits import TooMany
 
 
-class ForbiddenMiddleware:
-    """Turns a missing right into the 403 that names it, and a spent limit into the 429 that says when to try again:
-    a toast under htmx, a page otherwise."""
+class RefusalMiddleware:
+    """Turns a missing right into the 403 that names it, a spent limit into the 429 that says when to try again, and
+    what is not there for this user into 404: a toast under htmx, a page otherwise."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -27,6 +27,8 @@ class ForbiddenMiddleware:
             return forbidden(request, exception.sentence)
         if isinstance(exception, TooMany):
             return too_many(request, exception)
+        if isinstance(exception, Http404):
+            return not_found(request)
         return None
 
 
@@ -35,6 +37,18 @@ def forbidden(request: HttpRequest, sentence: str) -> HttpResponse:
         return render(request, "403.html", {"sentence": sentence}, status=403)
     response = HttpResponse(sentence, status=403, content_type="text/plain; charset=utf-8")
     toast(request, response, title="Forbidden", text=sentence)
+    return response
+
+
+NOT_FOUND = "There is no such page, or it is not yours to see."
+
+
+def not_found(request: HttpRequest) -> HttpResponse:
+    """The same whether a thing does not exist or may not be known to exist, and whether DEBUG is on or off."""
+    if not is_htmx(request):
+        return render(request, "404.html", status=404)
+    response = HttpResponse(NOT_FOUND, status=404, content_type="text/plain; charset=utf-8")
+    toast(request, response, title="Not found", text=NOT_FOUND)
     return response
 
 
