@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "portal.accounts",
     "portal.network",
     "partners",
+    "partners.offers",
     "keys",
     "apilog",
     "apilog.patterns",

@@ -1,0 +1,122 @@
+"""What a partner is paid for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Prefetch, Q
+from django.utils.timezone import now
+
+from partners.models import Partner
+
+NOTHING = Decimal(0)
+
+
+class PayoutType(models.TextChoices):
+    CPA = "cpa", "Per conversion"
+    CPS = "cps", "Share of the sale"
+    CPC = "cpc", "Per click"
+    CPM = "cpm", "Per thousand impressions"
+    CPA_CPS = "cpa_cps", "Per conversion, and a share of the sale"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How much is paid for what: an amount in the offer's currency, a percentage of the sale, or both."""
+
+    payout_type: PayoutType
+    amount: Decimal = NOTHING
+    percentage: Decimal = NOTHING
+
+    def __str__(self) -> str:
+        paid = [str(self.amount)] * bool(self.amount) + [f"{self.percentage} %"] * bool(self.percentage)
+        return f"{self.payout_type} {' + '.join(paid) or '0'}"
+
+
+def terms_constraints(name: str) -> list[models.CheckConstraint]:
+    return [
+        models.CheckConstraint(
+            condition=Q(payout_type__in=["cpa", "cps", "cpc", "cpm", "cpa_cps"]), name=f"{name}_type_is_known"
+        ),
+        models.CheckConstraint(
+            condition=Q(amount__gte=0, percentage__gte=0, percentage__lte=100), name=f"{name}_is_in_range"
+        ),
+        models.CheckConstraint(
+            condition=~Q(payout_type__in=["cpa", "cpc", "cpm"], percentage__gt=0) & ~Q(payout_type="cps", amount__gt=0),
+            name=f"{name}_pays_by_its_type",
+        ),
+    ]
+
+
+class Payout(models.Model):
+    payout_type = models.CharField(max_length=10, choices=PayoutType.choices)
+    amount = models.DecimalField(max_digits=14, decimal_places=4, default=NOTHING)
+    percentage = models.DecimalField(max_digits=7, decimal_places=4, default=NOTHING)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(PayoutType(self.payout_type), self.amount, self.percentage)
+
+
+class OfferPayoutQuerySet(models.QuerySet["OfferPayout"]):
+    def for_answer(self, partner: Partner) -> Self:
+        """With the partner's own terms, if it has any."""
+        return self.prefetch_related(
+            Prefetch("partner_payouts", PartnerPayout.objects.filter(partner=partner), to_attr="own")
+        )
+
+
+class OfferPayout(Payout):
+    """What an offer pays everybody: by default, or for an event after the conversion, such as a deposit."""
+
+    offer = models.ForeignKey("offers.Offer", on_delete=models.PROTECT, related_name="payouts")
+    # Empty for the default one: what the conversion itself pays.
+    event_name = models.CharField(max_length=80, blank=True)
+
+    # Only there on rows of for_answer(): the partner's own, at most one.
+    own: list[PartnerPayout]
+
+    objects = OfferPayoutQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("event_name", "pk")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["offer", "event_name"], name="offer_pays_once_for_an_event"),
+            *terms_constraints("offer_payout"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_name or 'Base'}: {self.terms}"
+
+    @property
+    def is_default(self) -> bool:
+        return not self.event_name
+
+    @property
+    def own_terms(self) -> Terms:
+        """What the partner of for_answer() is paid: its own terms, which replace everybody's."""
+        return self.own[0].terms if self.own else self.terms
+
+
+class PartnerPayout(Payout):
+    """What one partner is paid in place of everybody's payout."""
+
+    replaces = models.ForeignKey(OfferPayout, on_delete=models.PROTECT, related_name="partner_payouts")
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="payouts")
+
+    class Meta:
+        ordering = ("pk",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["replaces", "partner"], name="payout_is_replaced_once_for_a_partner"),
+            *terms_constraints("partner_payout"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.partner}: {self.terms}"
