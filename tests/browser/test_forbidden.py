@@ -15,6 +15,7 @@ def test_a_user_without_the_right_is_told_in_the_corner_and_the_page_stays(
     sign_in(page, vera)
     page.goto(f"/partners/{acme.pk}/api/")
     expect(page.get_by_text("No calls in the last 7 days")).to_be_visible()
+    expect(page.get_by_text("No unusual patterns")).to_be_visible()
     before = page.locator("#main").inner_text()
 
     page.locator("#add-key").click()
@@ -49,6 +50,7 @@ def test_a_super_user_who_views_as_one_without_the_right_is_told_so_too(
     expect(page.get_by_label("Viewing as somebody else")).to_contain_text("Vera")
     page.goto(f"/partners/{acme.pk}/api/")
     expect(page.get_by_text("No calls in the last 7 days")).to_be_visible()
+    expect(page.get_by_text("No unusual patterns")).to_be_visible()
     before = page.locator("#main").inner_text()
 
     page.locator("#add-key").click()
