@@ -7,7 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from apilog import partitions, tallies
+from apilog import tallies
+from apilog.partitions import CALL_PARTITIONS, create_ahead
 from portal.network.models import Network
 
 
@@ -15,8 +16,8 @@ def keep_partitions() -> tuple[list[str], list[str]]:
     """Makes the partitions of the coming days and drops those that are past the network's retention."""
     today = timezone.now().astimezone(UTC).date()
     oldest = today - timedelta(days=Network.load().log_retention_days)
-    made = partitions.create_ahead(today)
-    dropped = partitions.drop_before(oldest)
+    made = create_ahead(today)
+    dropped = CALL_PARTITIONS.drop_before(oldest)
     tallies.drop_before(datetime.combine(oldest, time.min, tzinfo=UTC))
     return made, dropped
 

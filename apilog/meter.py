@@ -8,10 +8,11 @@ from math import ceil
 
 from django.db.models import Count, Q
 
-from apilog.models import LoggedCall, first_id_at, name_keys_and_partners
+from apilog.models import LoggedCall, name_keys_and_partners
 from keys.gate import Outcome
 from keys.models import Window
 from portal.network.models import Network
+from portal.web.ids import first_id_at
 
 SHOWN = 8
 # A call that is refused at the door or by a limit spends nothing; every other one with a key has spent one.

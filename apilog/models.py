@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.indexes import BrinIndex
@@ -13,6 +13,7 @@ from keys.models import Key
 from keys.secret import redact
 from partners.models import Partner
 from portal.web.combining import Combiner
+from portal.web.ids import first_id_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -278,13 +279,3 @@ def storable(text: str, length: int) -> str:
 
 
 ESCAPED = str.maketrans({"\x00": "\ufffd", "\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
-def first_id_at(moment: datetime) -> uuid.UUID:
-    """The smallest id a call of that moment can have, for ranges of time over the primary key."""
-    return uuid.UUID(int=max(int(moment.timestamp() * 1000), 0) << 80)
-
-
-def moment_of(call_id: uuid.UUID) -> datetime:
-    """When the call with that id was received, to the millisecond."""
-    return datetime.fromtimestamp((call_id.int >> 80) / 1000, tz=UTC)

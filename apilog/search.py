@@ -12,9 +12,10 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.utils import OperationalError
 
-from apilog.models import LoggedCall, LoggedCallQuerySet, Tally, TallyQuerySet, first_id_at, name_keys_and_partners
+from apilog.models import LoggedCall, LoggedCallQuerySet, Tally, TallyQuerySet, name_keys_and_partners
 from apilog.tallies import DAY, ceiling, floor
 from portal.web.client_ip import Network
+from portal.web.ids import first_id_at
 
 PAGE_SIZE = 50
 EXPORT_BATCH = 1000

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from apilog.models import LoggedCall, Tally, TallyMark, first_id_at, moment_of
+from apilog.models import LoggedCall, Tally, TallyMark
+from portal.web.ids import first_id_at, moment_of
 
 MINUTE, TEN_MINUTES, HOUR, DAY = 60, 600, 3600, 86_400
 SPANS = (MINUTE, TEN_MINUTES, HOUR)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-import uuid_utils
 from django.db import DataError, connection
 from django.http import HttpRequest
 
@@ -20,6 +19,7 @@ from keys.secret import digest_of, is_well_formed, mentions_a_key
 from partners.models import Partner
 from portal.web.client_ip import Address, client_ip
 from portal.web.combining import Combiner
+from portal.web.ids import new_id
 
 if TYPE_CHECKING:
     from portal.web.api import OperationLimit
@@ -89,7 +89,7 @@ class Call:
             query=request.META.get("QUERY_STRING", ""),
             user_agent=request.META.get("HTTP_USER_AGENT", ""),
             ip=client_ip(request),
-            id=UUID(bytes=uuid_utils.uuid7().bytes),
+            id=new_id(),
             received_at=datetime.now(UTC),
             started=perf_counter(),
         )

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Sum
 
-from apilog.models import LoggedCall, Tally, TallyMark, first_id_at, moment_of
+from apilog.models import LoggedCall, Tally, TallyMark
 from apilog.patterns.models import MOST_SUBJECTS, Habit, KeyAndRule, Pattern, ScanMark
 from apilog.patterns.rules import (
     DAY,
@@ -30,6 +30,7 @@ from keys.gate import Outcome
 from keys.models import Key
 from portal.accounts.actors import Actor
 from portal.network.models import Network
+from portal.web.ids import first_id_at, moment_of
 
 WORKER = Actor.system("worker")
 # So that catching up after a standstill, or with the log of a network that had no scan before, takes many short

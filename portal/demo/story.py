@@ -26,6 +26,7 @@ from portal.accounts.models import Event, Role, User
 from portal.demo.companies import CLIENTS, COMPANIES, LABELS, Company
 from portal.network.models import Network
 from portal.web.client_ip import Address
+from portal.web.ids import first_id_at
 
 DEMO = Actor.system("manage.py demo")
 CALL_DAYS = 5
@@ -441,7 +442,7 @@ class Story:
 
     def id_at(self, moment: datetime) -> UUID:
         """A UUIDv7 as the gate would have given it then: the time, the version and variant, the rest at random."""
-        start = apilog.models.first_id_at(moment).int
+        start = first_id_at(moment).int
         return UUID(int=start | 7 << 76 | self.random.getrandbits(12) << 64 | 2 << 62 | self.random.getrandbits(62))
 
 

@@ -11,10 +11,11 @@ from itertools import groupby
 from django.db import connection
 from django.db.models import Count
 
-from apilog.models import LoggedCall, first_id_at, outcome_name
+from apilog.models import LoggedCall, outcome_name
 from portal.status.judgement import State, is_fresh, worst
 from portal.status.models import Check
 from portal.status.probes import PROBES, Probe
+from portal.web.ids import first_id_at
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

@@ -12,10 +12,11 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from apilog.models import first_id_at, write_alone
-from apilog.partitions import has_strays
+from apilog.models import write_alone
+from apilog.partitions import CALL_PARTITIONS
 from keys.gate import Call, Realm
 from portal.status.judgement import Figures, Window
+from portal.web.ids import first_id_at
 
 WINDOW = timedelta(minutes=5)
 MINUTE = timedelta(minutes=1)
@@ -104,7 +105,7 @@ def measure_log(now: datetime) -> Figures:
         readings = Window.of_readings([timed(partial(write_alone, made_up_call(now))) for _ in range(READINGS)])
         transaction.set_rollback(True)
     warning = ""
-    if has_strays():
+    if CALL_PARTITIONS.has_strays():
         warning = "Calls are in the default partition: the worker did not make the partitions of their days in time."
     return Figures(window=readings, latest=readings, warning=warning)
 

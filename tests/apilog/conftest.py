@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from apilog.models import LoggedCall, first_id_at, write_alone
+from apilog.models import LoggedCall, write_alone
 from keys.gate import Call, Outcome, Realm
 from keys.models import Key
 from portal.web.client_ip import parse_address
+from portal.web.ids import first_id_at
 
 Log = Callable[..., LoggedCall]
 

@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from procrastinate.contrib.django import app
 
-from apilog import jobs, partitions, tallies
+from apilog import jobs, tallies
 from apilog.models import LoggedCall, Tally
+from apilog.partitions import CALL_PARTITIONS, create_ahead
 from portal.network.models import Network
 from tests.apilog.conftest import Log
 from tests.conftest import SETUP
@@ -31,15 +32,15 @@ def at(day: date, *, hour: int = 12) -> datetime:
 
 
 def test_partitions_are_made_a_week_ahead_and_only_once() -> None:
-    made = partitions.create_ahead(TODAY)
+    made = create_ahead(TODAY)
 
     assert made == [f"apilog_call_203105{day}" for day in range(10, 18)]
-    assert partitions.create_ahead(TODAY) == []
-    assert set(partitions.days()) >= {TODAY, TODAY + timedelta(days=7)}
+    assert create_ahead(TODAY) == []
+    assert set(CALL_PARTITIONS.starts()) >= {TODAY, TODAY + timedelta(days=7)}
 
 
 def test_a_call_stands_in_the_partition_of_its_day(log: Log) -> None:
-    partitions.create_ahead(TODAY)
+    create_ahead(TODAY)
 
     calls = [log(at=at(TODAY, hour=0)), log(at=at(TODAY, hour=23)), log(at=at(TODAY + timedelta(days=1), hour=0))]
 
@@ -51,22 +52,22 @@ def test_a_call_stands_in_the_partition_of_its_day(log: Log) -> None:
 
 
 def test_a_call_without_a_partition_is_kept_and_noticed(log: Log) -> None:
-    assert not partitions.has_strays()
+    assert not CALL_PARTITIONS.has_strays()
 
     stray = log(at=at(TODAY))
 
     assert partition_of(stray) == "apilog_call_default"
-    assert partitions.has_strays()
+    assert CALL_PARTITIONS.has_strays()
     # Its day is left to the default partition; the next ones are made.
-    assert partitions.create_ahead(TODAY)[0] == "apilog_call_20310511"
+    assert create_ahead(TODAY)[0] == "apilog_call_20310511"
 
 
 def test_days_past_the_retention_are_dropped_whole(log: Log) -> None:
-    partitions.create_ahead(TODAY - timedelta(days=3), days=4)
+    create_ahead(TODAY - timedelta(days=3), days=4)
     calls = {day: log(at=at(TODAY - timedelta(days=day))) for day in range(4)}
     stray = log(at=at(TODAY - timedelta(days=9)))
 
-    dropped = partitions.drop_before(TODAY - timedelta(days=1))
+    dropped = CALL_PARTITIONS.drop_before(TODAY - timedelta(days=1))
 
     assert dropped == ["apilog_call_20310507", "apilog_call_20310508"]
     left = set(LoggedCall.objects.values_list("pk", flat=True))
@@ -75,7 +76,7 @@ def test_days_past_the_retention_are_dropped_whole(log: Log) -> None:
 
 
 def test_the_job_keeps_as_many_days_as_the_network_wants(network: Network, log: Log) -> None:
-    partitions.create_ahead(TODAY - timedelta(days=5), days=5)
+    create_ahead(TODAY - timedelta(days=5), days=5)
     for day in range(6):
         log(at=at(TODAY - timedelta(days=day)))
     tallies.keep_up(at(TODAY))
@@ -89,7 +90,7 @@ def test_the_job_keeps_as_many_days_as_the_network_wants(network: Network, log: 
     assert not LoggedCall.objects.filter(received_at__lt=oldest).exists()
     assert Tally.objects.exists()
     assert not Tally.objects.filter(began_at__lt=oldest).exists()
-    assert TODAY + timedelta(days=7) in partitions.days()
+    assert TODAY + timedelta(days=7) in CALL_PARTITIONS.starts()
 
 
 def test_an_operator_can_do_the_jobs_work_by_hand(network: Network) -> None:

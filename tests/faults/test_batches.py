@@ -3,15 +3,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
-from uuid import UUID
 
 import pytest
-import uuid_utils
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apilog.models import LoggedCall, write_together
 from keys.gate import Call
+from portal.web.ids import new_id
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +23,7 @@ texts = st.lists(anything | ends, max_size=4).map("".join)
 
 def a_call(**said: Any) -> Call:
     facts = {"method": "GET", "path": "/v1/x", "query": "", "user_agent": "", "ip": None, "started": 0.0}
-    return Call(**{**facts, "id": UUID(bytes=uuid_utils.uuid7().bytes), "received_at": datetime.now(UTC), **said})
+    return Call(**{**facts, "id": new_id(), "received_at": datetime.now(UTC), **said})
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

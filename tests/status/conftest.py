@@ -11,11 +11,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apilog.models import LoggedCall, first_id_at, write_alone
+from apilog.models import LoggedCall, write_alone
 from keys.gate import Call, Outcome, Realm
 from portal.status.judgement import State
 from portal.status.models import Check
 from portal.status.probes import PROBES
+from portal.web.ids import first_id_at
 
 Log = Callable[..., None]
 Checked = Callable[..., Check]
