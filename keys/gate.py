@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from keys.models import Key
 from keys.secret import digest_of, is_well_formed, mentions_a_key
 from partners.models import Partner
+from portal.accounts.actors import Actor
 from portal.web.client_ip import Address, client_ip
 from portal.web.combining import Combiner
 from portal.web.ids import new_id
@@ -99,6 +100,12 @@ class Call:
         """The partner whose key this is: where every query of the Affiliate API starts."""
         assert self._partner is not None
         return self._partner
+
+    @property
+    def actor(self) -> Actor:
+        """Who changes what this call changes: the key, known by its hint, from the address it was used from."""
+        assert self.key_id is not None
+        return Actor.of_key(hint=self.key_hint, partner=self._partner, key_id=self.key_id, ip=self.ip)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from ninja import Router
 from pydantic import BaseModel, Field
 
 from partners.models import Partner
+from portal.accounts.actors import Actor
 from portal.network.models import Network
 from portal.network.timezones import BY_NAME
 from portal.web.api import PAGED, paged, paging, quick
@@ -20,7 +21,15 @@ networks = Router(tags=["Affiliates"])
 
 class PartnerCall(Protocol):
     @property
-    def partner(self) -> Partner: ...
+    def partner(self) -> Partner:
+        """Where every query starts."""
+
+    @property
+    def actor(self) -> Actor:
+        """What the verbs take as ``by``."""
+
+    @property
+    def key_hint(self) -> str: ...
 
 
 class PartnerRequest(HttpRequest):

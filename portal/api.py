@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.http import (
     Http404,
@@ -187,7 +188,28 @@ NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Api(NinjaAPI):
-    """Documents with each operation what it has in common with all others: keys, errors and headers."""
+    """Puts each router behind the gate, and documents with each operation what it has in common with all others: keys,
+    errors and headers."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(docs_url=None, openapi_url=None, renderer=Renderer(), parser=JsonParser(), **options)
+        # Which realm's keys open what stands under a prefix; None: no key is needed.
+        self.realms: dict[str, Realm | None] = {}
+        self._paths: set[str] = set()
+
+    def mount(self, prefix: str, router: Router, *, opened_by: Realm | None) -> None:
+        """Puts a router's operations under a prefix, each behind the gate once. Several may share a prefix and realm.
+
+        :raises ImproperlyConfigured: when a path of it stands in another router, which would hide one of the two
+        """
+        paths = {PARAMETER.sub("{}", f"{prefix}{path}") for path in router.path_operations}
+        if taken := paths & self._paths:
+            raise ImproperlyConfigured(f"Two routers have {', '.join(sorted(taken))}: its methods belong into one.")
+        if self.realms.setdefault(prefix, opened_by) is not opened_by:
+            raise ImproperlyConfigured(f"What stands under {prefix} is opened by keys of one realm.")
+        self._paths |= paths
+        router.add_decorator(passing_the_gate(opened_by), mode="view")
+        self.add_router(prefix, router)
 
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
@@ -196,32 +218,16 @@ class Api(NinjaAPI):
         document["components"].update(COMMON_COMPONENTS)
         document["components"]["schemas"]["Error"] = ERROR_SCHEMA
         for path, operations in document["paths"].items():
-            realm = next((realm for prefix, realm in mounted.items() if f"{prefix}/" in path), None)
+            realm = next((realm for prefix, realm in self.realms.items() if f"{prefix}/" in path), None)
             for operation in operations.values():
                 complete(operation, is_guarded=realm is not None)
         return document
 
 
-api = Api(
-    title="Latchkey",
-    version="1",
-    docs_url=None,
-    openapi_url=None,
-    urls_namespace="api",
-    renderer=Renderer(),
-    parser=JsonParser(),
-)
+PARAMETER = re.compile(r"\{[^}]*\}")
 
-
-# Which realm's keys open what stands under a prefix; None: no key is needed.
-mounted: dict[str, Realm | None] = {}
-
-
-def mount(prefix: str, router: Router, *, opened_by: Realm | None) -> None:
-    mounted[prefix] = opened_by
-    router.add_decorator(passing_the_gate(opened_by), mode="view")
-    api.add_router(prefix, router)
-
+api = Api(title="Latchkey", version="1", urls_namespace="api")
+mount = api.mount
 
 mount("/affiliates", partners.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.api.networks, opened_by=Realm.NETWORK)

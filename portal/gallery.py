@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
 from portal.web.access import public
+from portal.web.api_request import curl
 
 PARTNERS: list[dict[str, Any]] = [
     {"name": "Acme Deals", "status": "active", "manager": "Vera Holm", "keys": 3, "last_call": "2026-11-20 17:42"},
@@ -38,7 +39,10 @@ STATUSES = {
     ],
     "An account": ["active", "invited", "deactivated"],
 }
-EXAMPLE = 'curl https://tracking.northwind.example/v1/affiliates/affiliate \\\n  -H "Authorization: Bearer $LATCHKEY"'
+EXAMPLE = (
+    'curl https://tracking.northwind.example/v1/affiliates/affiliate \\\n  -H "Authorization: Bearer $LATCHKEY_KEY"'
+)
+REPORT = {"from": "2026-11-01", "to": "2026-11-20", "timezone_id": 67, "columns": [{"column": "offer"}]}
 
 
 class PartnerTable(tables.Table):  # type: ignore[misc]  # django-tables2 ships no types
@@ -100,6 +104,7 @@ def scheme(name: str) -> dict[str, Any]:
         "empty": PartnerTable([], prefix=f"{name}-empty-"),
         "statuses": STATUSES,
         "example": EXAMPLE,
+        "request": curl("POST", "/affiliates/reporting/entity/table", body=REPORT),
         "hint": "lk_aff_••••••9f2c",
         "secret": "lk_aff_" + "Example" * 4 + "NotAKey000",
     }

@@ -17,10 +17,10 @@ from portal.web.htmx import render_page
 # The examples read the key from the environment. None of them holds one, not even an invented one: what stands in an
 # example is copied with it.
 CURL = """\
-export LATCHKEY_API_KEY='paste your key here, once'
+export LATCHKEY_KEY='paste your key here, once'
 
 curl BASE_URL/v1/affiliates/affiliate \\
-  -H "Authorization: Bearer $LATCHKEY_API_KEY" \\
+  -H "Authorization: Bearer $LATCHKEY_KEY" \\
   -H "Accept: application/json"
 """
 PYTHON = """\
@@ -28,7 +28,7 @@ import os
 import requests
 
 api = requests.Session()
-api.headers["Authorization"] = f"Bearer {os.environ['LATCHKEY_API_KEY']}"
+api.headers["Authorization"] = f"Bearer {os.environ['LATCHKEY_KEY']}"
 api.headers["Accept"] = "application/json"
 
 answer = api.get("BASE_URL/v1/affiliates/affiliate", timeout=30)
@@ -39,7 +39,7 @@ JAVASCRIPT = """\
 // On a server, such as Node: in a web page everybody could read the key.
 const answer = await fetch("BASE_URL/v1/affiliates/affiliate", {
   headers: {
-    Authorization: `Bearer ${process.env.LATCHKEY_API_KEY}`,
+    Authorization: `Bearer ${process.env.LATCHKEY_KEY}`,
     Accept: "application/json",
   },
 });
@@ -53,7 +53,7 @@ curl_setopt_array($call, [
     CURLOPT_RETURNTRANSFER => true,
     CURLOPT_TIMEOUT => 30,
     CURLOPT_HTTPHEADER => [
-        "Authorization: Bearer " . getenv("LATCHKEY_API_KEY"),
+        "Authorization: Bearer " . getenv("LATCHKEY_KEY"),
         "Accept: application/json",
     ],
 ]);

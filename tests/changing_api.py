@@ -1,18 +1,19 @@
-"""URLs with an operation that changes data, for tests of what every such operation can rely on."""
+"""URLs with operations of two routers, one of which changes data: for tests of what every operation can rely on."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest
 from django.urls import include, path
-from ninja import NinjaAPI, Router
+from ninja import Router
 from ninja.errors import HttpError
 
-from keys.gate import Realm
+from keys.gate import Realm, Refused
 from partners.models import Partner
-from portal.api import http_error, passing_the_gate, unexpected
+from portal.api import Api, http_error, refused, unexpected
+from portal.web.api import quick
 from tests.conftest import SETUP
 
-changing = Router()
+changing, reading = Router(), Router()
 
 
 @changing.post("/changes")
@@ -25,9 +26,21 @@ def create_partner(request: HttpRequest, then: str = "") -> dict[str, int]:
     return {"id": partner.pk}
 
 
-changing.add_decorator(passing_the_gate(Realm.NETWORK), mode="view")
-api = NinjaAPI(title="Changes", urls_namespace="changes", docs_url=None, openapi_url=None)
-api.add_router("/networks", changing)
+@reading.get("/reading")
+def read(request: HttpRequest) -> dict[str, bool]:
+    return {"read": True}
+
+
+@reading.get("/quick-reading")
+@quick
+def read_quickly(request: HttpRequest) -> dict[str, bool]:
+    return {"read": True}
+
+
+api = Api(title="Changes", urls_namespace="changes")
+api.mount("/networks", changing, opened_by=Realm.NETWORK)
+api.mount("/networks", reading, opened_by=Realm.NETWORK)
+api.exception_handler(Refused)(refused)
 api.exception_handler(HttpError)(http_error)
 api.exception_handler(Exception)(unexpected)
 

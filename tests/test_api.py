@@ -7,11 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
+from ninja import Router
 
 from apilog.models import LoggedCall
+from keys.gate import Realm
 from keys.models import Key
 from keys.networks import parse_network
 from keys.secret import AFFILIATE_PREFIX, new_secret
@@ -376,6 +380,44 @@ def test_a_change_is_made_whole_or_not_at_all_and_logged_either_way(
     assert answer.status_code == status
     assert row_of(answer).outcome == outcome
     assert Partner.objects.filter(name="Made by a call").count() == made
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("changing_urls")
+@pytest.mark.parametrize(("method", "path"), [("post", "changes"), ("get", "reading"), ("get", "quick-reading")])
+def test_routers_share_a_prefix_and_each_of_their_calls_is_counted_once(
+    network_key: str, call: Call, method: str, path: str
+) -> None:
+    answer = getattr(call(network_key), method)(f"/v1/networks/{path}")
+
+    assert answer.status_code == 200
+    assert int(answer["X-RateLimit-Remaining"]) == int(answer["X-RateLimit-Limit"]) - 1
+    assert row_of(answer).outcome == "ok"
+
+
+def read_key(request: HttpRequest, key_id: int) -> None: ...
+
+
+def revoke_key(request: HttpRequest, pk: int) -> None: ...
+
+
+def test_a_path_cannot_stand_in_two_routers() -> None:
+    first, second = Router(), Router()
+    first.get("/keys/{key_id}")(read_key)
+    second.delete("/keys/{pk}")(revoke_key)
+    api = portal_api.Api(urls_namespace="twice")
+    api.mount("/networks", first, opened_by=Realm.NETWORK)
+
+    with pytest.raises(ImproperlyConfigured, match=r"/networks/keys/\{\}"):
+        api.mount("/networks", second, opened_by=Realm.NETWORK)
+
+
+def test_a_prefix_cannot_belong_to_two_realms() -> None:
+    api = portal_api.Api(urls_namespace="torn")
+    api.mount("/networks", Router(), opened_by=Realm.NETWORK)
+
+    with pytest.raises(ImproperlyConfigured, match="one realm"):
+        api.mount("/networks", Router(), opened_by=None)
 
 
 @pytest.mark.usefixtures("changing_urls")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, close_old_connections
+from django.urls import resolve
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi import checks
 
@@ -86,6 +88,13 @@ def test_every_operation_says_which_errors_it_can_answer(path: str, method: str,
     assert set(operation["responses"]) - {"200"} == errors
     assert bool(operation.get("security")) is ("/meta/" not in path)
     assert operation["summary"] and operation["description"]
+
+
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_no_operation_is_hidden_behind_another_whose_path_fits(path: str) -> None:
+    found = resolve(re.sub(r"\{[^}]+\}", "7", path))
+
+    assert re.sub(r"<[^>]+>", "{}", f"/{found.route}") == re.sub(r"\{[^}]+\}", "{}", path)
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])

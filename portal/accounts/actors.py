@@ -17,11 +17,24 @@ class Actor:
     label: str
     user: User | None = None
     impersonator: User | None = None
+    key_id: int | None = None
     ip: Address | None = None
 
     @classmethod
     def of(cls, user: User, *, impersonator: User | None = None, ip: Address | None = None) -> Actor:
         return cls(label=str(user), user=user, impersonator=impersonator, ip=ip)
+
+    @classmethod
+    def of_key(
+        cls, *, hint: str, partner: object = None, key_id: int | None = None, ip: Address | None = None
+    ) -> Actor:
+        """A key that made an API call: "API key …9f2c (Acme Media)", or "Network key …9f2c" without a partner.
+
+        ``hint`` is the key's: only its last four characters are told, because the rest of it says nothing.
+        """
+        name = f"…{hint[-4:]}"
+        label = f"Network key {name}" if partner is None else f"API key {name} ({partner})"
+        return cls(label=label, key_id=key_id, ip=ip)
 
     @classmethod
     def system(cls, label: str) -> Actor:

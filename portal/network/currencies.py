@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,16 @@ CURRENCIES: tuple[Currency, ...] = (
 )
 
 DECIMALS: dict[str, int] = {currency.currency_id: currency.decimals for currency in CURRENCIES}
+
+
+def money(amount: Decimal, currency: str) -> float:
+    """An amount as the API answers it: a number rounded to the currency's decimals, halves away from zero.
+
+    That is how people round and how PostgreSQL's ``round(numeric, …)`` does, so what a query has rounded and what is
+    rounded here are the same. A currency we do not list has two decimals.
+    """
+    step = Decimal(1).scaleb(-DECIMALS.get(currency, 2))
+    return float(amount.quantize(step, rounding=ROUND_HALF_UP))
 
 
 def currency_choices() -> list[tuple[str, str]]:

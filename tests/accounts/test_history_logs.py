@@ -4,10 +4,11 @@ import csv
 import io
 import json
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -66,6 +67,30 @@ def test_who_viewed_as_somebody_else_is_named(client: Client, sonia: User, vera:
     leave(by=Actor.of(vera, impersonator=sonia))
 
     assert rows(client)[0]["Who"] == "Sonia viewing as Vera"
+
+
+def test_a_key_that_changes_something_is_named_with_its_partner_and_where_it_was_used(
+    client: Client, acme: Partner, acme_key: tuple[Key, str]
+) -> None:
+    key, secret = acme_key
+    by_key = Actor.of_key(hint=key.hint, partner=acme, key_id=key.pk, ip=ip_address("203.0.113.7"))
+
+    leave(by=by_key, subject=acme)
+
+    assert rows(client)[0]["Who"] == f"API key …{secret[-4:]} (Acme Media)"
+    assert rows(client)[0]["IP address"] == "203.0.113.7"
+    assert rows(client, "person=API+key")[0]["Who"] == rows(client)[0]["Who"]
+    (row,) = csv.DictReader(io.StringIO(b"".join(client.get(f"{URL}export.csv?kind=user.signed_out")).decode()))
+    assert row["actor_key_id"] == str(key.pk)
+
+
+def test_the_network_key_is_named_as_such() -> None:
+    assert Actor.of_key(hint="lk_net_…77aa").label == "Network key …77aa"
+
+
+def test_an_event_is_of_a_user_or_of_a_key_and_not_of_both(nadia: User) -> None:
+    with pytest.raises(IntegrityError, match="event_of_a_user_or_a_key"):
+        leave(by=Actor(label="Both", user=nadia, key_id=1))
 
 
 def test_the_newest_event_is_first(client: Client, vera: User, amir: User) -> None:

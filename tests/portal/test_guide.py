@@ -36,7 +36,7 @@ def test_the_examples_call_this_deployment(network: Network, settings: Settings)
     for language in ("curl", "python", "javascript", "php"):
         example = read.region(f"example-{language}").text
         assert "https://api.northwind.example/v1/affiliates/affiliate" in example
-        assert "LATCHKEY_API_KEY" in example
+        assert "LATCHKEY_KEY" in example
     assert "localhost" not in read.text
 
 

@@ -22,7 +22,7 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def concerning_somebody_called(self, text: str) -> Self:
         """What people with that name or e-mail address did, as themselves or viewing as others, and what was done to
-        them; and what a command with that name did."""
+        them; and what a command or a key with that in its label did."""
         people = list(get_user_model().objects.search(text).order_by("pk").values_list("pk", flat=True)[:200])
         by_them = Q(actor_id__in=people) | Q(impersonator_id__in=people)
         to_them = Q(subject_type="user", subject_id__in=people)
@@ -49,6 +49,8 @@ class Event(models.Model):
     kind = models.CharField(max_length=40)
     actor_id = models.BigIntegerField(null=True)
     actor_label = models.CharField(max_length=200)
+    # Four characters of it are in the label, and two keys may share those.
+    actor_key_id = models.BigIntegerField(null=True)
     impersonator_id = models.BigIntegerField(null=True)
     impersonator_label = models.CharField(max_length=200, blank=True)
     subject_type = models.CharField(max_length=40)
@@ -63,6 +65,9 @@ class Event(models.Model):
 
     class Meta:
         ordering = ("-pk",)
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(actor_id=None) | Q(actor_key_id=None), name="event_of_a_user_or_a_key"),
+        ]
         indexes: ClassVar = [
             models.Index(fields=["kind", "-id"], name="event_kind"),
             models.Index(fields=["actor_id", "-id"], name="event_actor"),
@@ -103,7 +108,8 @@ class Event(models.Model):
         return cls.objects.create(
             kind=kind,
             actor_id=by.user.pk if by.user else None,
-            actor_label=by.label,
+            actor_label=by.label[:200],
+            actor_key_id=by.key_id,
             impersonator_id=by.impersonator.pk if by.impersonator else None,
             impersonator_label=str(by.impersonator or ""),
             subject_type=subject._meta.model_name or "",
