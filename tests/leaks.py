@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 
 import keys.models.key
+import partners.offers.models.catalogue
 from keys.secret import new_secret
 
 made: list[str] = []
@@ -35,7 +36,8 @@ def every_secret_is_noted() -> Iterator[None]:
 
     logging.getLogger().addHandler(listener)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys.models.key, "new_secret", make_and_note)
+        for maker in (keys.models.key, partners.offers.models.catalogue):
+            patch.setattr(maker, "new_secret", make_and_note)
         yield
     logging.getLogger().removeHandler(listener)
 

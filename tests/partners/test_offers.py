@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import localdate, now
 
+from keys.secret import redact
 from partners.models import Partner
 from partners.offers.models import (
     Advertiser,
@@ -17,12 +19,15 @@ from partners.offers.models import (
     Application,
     Category,
     Creative,
+    CurrencyIsFixed,
     NeedsNoApproval,
     Offer,
     OfferPayout,
     OfferUrl,
     PartnerPayout,
     PayoutType,
+    Revenue,
+    RevenueType,
     Terms,
 )
 from portal.accounts.events import EventKind
@@ -54,6 +59,50 @@ def test_a_change_of_an_offer_says_what_it_was(launch: Launch) -> None:
     assert event.details["status"] == ["active", "paused"]
     assert event.details["live_until"] == [None, "2031-01-02"]
     assert offer.has_caps
+
+
+def test_what_the_network_earns_stays_when_only_the_payout_changes(launch: Launch) -> None:
+    earns = Revenue(RevenueType.RPA_RPS, Decimal(15), Decimal(2))
+    offer = launch(earns=earns)
+
+    offer.pay(BETTER, by=SETUP)
+
+    payout = offer.payouts.get()
+    assert (payout.terms, payout.revenue) == (BETTER, earns)
+    assert Event.objects.get(kind=EventKind.OFFER_LAUNCHED).details["revenue"] == "rpa_rps 15 + 2 %"
+
+
+def test_an_offer_keeps_the_currency_it_was_launched_with(launch: Launch) -> None:
+    offer = launch(currency="EUR")
+    offer.change(by=SETUP, currency="EUR", name="Tea lights")
+
+    with pytest.raises(CurrencyIsFixed):
+        offer.change(by=SETUP, currency="USD", name="Wicks")
+
+    assert Offer.objects.values_list("currency", "name").get() == ("EUR", "Tea lights")
+
+
+def test_the_offer_that_takes_anothers_traffic_is_named_in_the_event(launch: Launch) -> None:
+    offer = launch()
+
+    offer.change(by=SETUP, redirect_offer=launch("Lamps"), holding_period_days=14)
+
+    details = Event.objects.get(kind=EventKind.OFFER_CHANGED).details
+    assert details == {"redirect_offer": [None, "Lamps"], "holding_period_days": [0, 14]}
+
+
+def test_a_token_is_its_advertisers_until_the_next_one_is_issued(launch: Launch) -> None:
+    launch()
+    advertiser = Advertiser.objects.get()
+    old = advertiser.issue_token(by=SETUP)
+    new = advertiser.issue_token(by=SETUP)
+
+    holders = [Advertiser.objects.holding(token) for token in (old, new, "lk_adv_", "")]
+
+    assert holders == [None, advertiser, None, None]
+    assert new.startswith("lk_adv_") and advertiser.token_hint == f"lk_adv_…{new[-4:]}"
+    assert Event.objects.filter(kind=EventKind.ADVERTISER_TOKEN_ISSUED).count() == 2
+    assert redact(f"/postback?token={new}&amount=3") == "/postback?token=lk_adv_[redacted]&amount=3"
 
 
 @pytest.mark.parametrize(
@@ -201,6 +250,19 @@ AT = now()
         (Offer, {"status": "live"}, "offer_status_is_known"),
         (Offer, {"visibility": "some"}, "offer_visibility_is_known"),
         (Offer, {"weekly_click_cap": -1}, "offer_caps_are_not_negative"),
+        (Offer, {"holding_period_days": 366}, "offer_holding_period_is_in_range"),
+        (Offer, {"conversion_approval": "never"}, "offer_conversion_approval_is_known"),
+        (Offer, {"click_lifespan_days": 0}, "offer_click_lifespan_is_in_range"),
+        (Offer, {"redirect_offer": F("pk")}, "offer_redirects_to_another"),
+        (
+            Advertiser,
+            {"token_digest": b"1", "token_hint": "lk_adv_…1234", "token_issued_at": AT},
+            "advertiser_token_issued_at_and_by",
+        ),
+        (Advertiser, {"token_digest": b"1"}, "advertiser_token_is_whole"),
+        (OfferPayout, {"revenue_type": "cpa"}, "offer_revenue_type_is_known"),
+        (OfferPayout, {"revenue_amount": -1}, "offer_revenue_is_in_range"),
+        (OfferPayout, {"revenue_percentage": 5}, "offer_revenue_comes_by_its_type"),
         (OfferPayout, {"payout_type": "cpx"}, "offer_payout_type_is_known"),
         (OfferPayout, {"amount": -1}, "offer_payout_is_in_range"),
         (OfferPayout, {"percentage": 5}, "offer_payout_pays_by_its_type"),

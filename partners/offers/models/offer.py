@@ -3,15 +3,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db import IntegrityError, models, transaction
+from django.db.models import Exists, F, OuterRef, Prefetch, Q
 from django.utils.timezone import localdate, now
 
 from partners.models import Partner
+from partners.offers.codes import code_of_offer
 from partners.offers.models.applications import Application, NeedsNoApproval
 from partners.offers.models.catalogue import Advertiser, Category
 from partners.offers.models.materials import Creative, OfferUrl
-from partners.offers.models.payouts import OfferPayout, PartnerPayout, Terms
+from partners.offers.models.payouts import OfferPayout, PartnerPayout, Revenue, Terms
+from partners.offers.models.promotions import CodeIsTaken, CouponCode, Deal, ProductFeed
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.currencies import currency_choices
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 CAP_SPANS = ("daily", "weekly", "monthly", "global")
 CAPPED = ("conversion", "payout", "click")
 CAPS = tuple(f"{span}_{what}_cap" for span in CAP_SPANS for what in CAPPED)
+
+
+class CurrencyIsFixed(Exception):
+    """Money has been counted in the offer's currency since its launch; another one would change what it meant."""
 
 
 class OfferQuerySet(models.QuerySet["Offer"]):
@@ -70,6 +76,10 @@ class Offer(models.Model):
         REQUIRE_APPROVAL = "require_approval", "Requires approval"
         PRIVATE = "private", "Private"
 
+    class ConversionApproval(models.TextChoices):
+        AUTOMATIC = "automatic", "Automatic"
+        MANUAL = "manual", "By hand"
+
     advertiser = models.ForeignKey(Advertiser, on_delete=models.PROTECT, related_name="offers")
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="offers")
     name = models.CharField(max_length=160)
@@ -98,6 +108,20 @@ class Offer(models.Model):
     global_conversion_cap = models.BigIntegerField(default=0)
     global_payout_cap = models.DecimalField(max_digits=14, decimal_places=4, default=0)
     global_click_cap = models.BigIntegerField(default=0)
+    # For so many days a conversion is on hold before it counts; 0: it counts at once.
+    holding_period_days = models.PositiveSmallIntegerField(default=0, db_default=0)
+    conversion_approval = models.CharField(
+        max_length=10,
+        choices=ConversionApproval.choices,
+        default=ConversionApproval.AUTOMATIC,
+        db_default=ConversionApproval.AUTOMATIC,
+    )
+    # For so many days after its click a conversion counts.
+    click_lifespan_days = models.PositiveSmallIntegerField(default=30, db_default=30)
+    # Where traffic goes that this one cannot take: it is over, its cap is reached, the country is not one of its own.
+    redirect_offer = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="redirected_offers"
+    )
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
@@ -119,10 +143,29 @@ class Offer(models.Model):
             models.CheckConstraint(
                 condition=Q(**{f"{cap}__gte": 0 for cap in CAPS}), name="offer_caps_are_not_negative"
             ),
+            models.CheckConstraint(
+                condition=Q(holding_period_days__gte=0, holding_period_days__lte=365),
+                name="offer_holding_period_is_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(conversion_approval__in=["automatic", "manual"]), name="offer_conversion_approval_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(click_lifespan_days__gte=1, click_lifespan_days__lte=365),
+                name="offer_click_lifespan_is_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(redirect_offer=None) | ~Q(redirect_offer=F("id")), name="offer_redirects_to_another"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def code(self) -> str:
+        """What stands for it in tracking links."""
+        return code_of_offer(self.pk)
 
     @property
     def has_caps(self) -> bool:
@@ -130,17 +173,22 @@ class Offer(models.Model):
 
     @classmethod
     @transaction.atomic
-    def launch(cls, *, pays: Terms, by: Actor, **fields: Any) -> Offer:
+    def launch(cls, *, pays: Terms, earns: Revenue | None = None, by: Actor, **fields: Any) -> Offer:
         """Creates the offer with its default payout: there is none without one."""
         offer = cls.objects.create(**fields)
-        offer._pay(pays)
-        Event.record(EventKind.OFFER_LAUNCHED, by=by, subject=offer, details={"payout": str(pays)})
+        offer._pay(pays, earns)
+        Event.record(EventKind.OFFER_LAUNCHED, by=by, subject=offer, details=told(pays, earns))
         return offer
 
     @transaction.atomic
     def change(self, *, by: Actor, **fields: Any) -> None:
-        """Saves the named fields, with what they were in the event; nothing is written when nothing changed."""
+        """Saves the named fields, with what they were in the event; nothing is written when nothing changed.
+
+        :raises CurrencyIsFixed: when another currency is named
+        """
         current = Offer.objects.select_for_update(of=("self",)).get(pk=self.pk)
+        if fields.get("currency", current.currency) != current.currency:
+            raise CurrencyIsFixed
         changed = {
             field: [readable(getattr(current, field)), readable(value)]
             for field, value in fields.items()
@@ -155,15 +203,25 @@ class Offer(models.Model):
         Event.record(EventKind.OFFER_CHANGED, by=by, subject=self, details=changed)
 
     @transaction.atomic
-    def pay(self, terms: Terms, *, by: Actor, event_name: str = "") -> OfferPayout:
-        """Sets what everybody is paid for the event, or by default; partners with terms of their own keep them."""
-        payout = self._pay(terms, event_name)
-        details = {"event": event_name, "payout": str(terms)}
+    def pay(self, terms: Terms, *, earns: Revenue | None = None, by: Actor, event_name: str = "") -> OfferPayout:
+        """Sets what everybody is paid for the event, or by default; partners with terms of their own keep them.
+
+        ``earns`` is what the network gets for it; without it that stays as it is, at first nothing.
+        """
+        payout = self._pay(terms, earns, event_name)
+        details = {"event": event_name, **told(terms, earns)}
         Event.record(EventKind.OFFER_PAYOUT_SET, by=by, subject=self, details=details)
         return payout
 
-    def _pay(self, terms: Terms, event_name: str = "") -> OfferPayout:
-        payout, _ = OfferPayout.objects.update_or_create(offer=self, event_name=event_name, defaults=columns(terms))
+    def _pay(self, terms: Terms, earns: Revenue | None, event_name: str = "") -> OfferPayout:
+        given = columns(terms)
+        if earns is not None:
+            given |= {
+                "revenue_type": earns.revenue_type,
+                "revenue_amount": earns.amount,
+                "revenue_percentage": earns.percentage,
+            }
+        payout, _ = OfferPayout.objects.update_or_create(offer=self, event_name=event_name, defaults=given)
         return payout
 
     @transaction.atomic
@@ -189,6 +247,34 @@ class Offer(models.Model):
         creative = Creative.objects.create(offer=self, name=name, creative_type=creative_type, **fields)
         Event.record(EventKind.CREATIVE_ADDED, by=by, subject=self, details={"creative": name})
         return creative
+
+    @transaction.atomic
+    def add_deal(self, *, by: Actor, **fields: Any) -> Deal:
+        deal = Deal.objects.create(offer=self, **fields)
+        Event.record(EventKind.DEAL_ADDED, by=by, subject=deal, details={"offer": str(self)})
+        return deal
+
+    @transaction.atomic
+    def add_coupon(self, *, code: str, by: Actor, partner: Partner | None = None, **fields: Any) -> CouponCode:
+        """A code for everybody, or for one partner, whose every sale with it is then.
+
+        :raises CodeIsTaken: when another coupon has the code, in any case, and was not withdrawn
+        """
+        try:
+            with transaction.atomic():
+                coupon = CouponCode.objects.create(offer=self, code=code, partner=partner, **fields)
+        except IntegrityError as refusal:
+            if "coupon_code_is_taken_once" in str(refusal):
+                raise CodeIsTaken(code) from refusal
+            raise
+        Event.record(EventKind.COUPON_ADDED, by=by, subject=coupon, partner=partner, details={"offer": str(self)})
+        return coupon
+
+    @transaction.atomic
+    def add_feed(self, *, name: str, by: Actor, **fields: Any) -> ProductFeed:
+        feed = ProductFeed.objects.create(offer=self, name=name, **fields)
+        Event.record(EventKind.FEED_ADDED, by=by, subject=feed, details={"offer": str(self)})
+        return feed
 
     @transaction.atomic
     def apply(self, *, partner: Partner, by: Actor) -> Application:
@@ -221,6 +307,11 @@ class Offer(models.Model):
 
 def columns(terms: Terms) -> dict[str, Any]:
     return {"payout_type": terms.payout_type, "amount": terms.amount, "percentage": terms.percentage}
+
+
+def told(terms: Terms, earns: Revenue | None) -> dict[str, str]:
+    """What an event keeps of it."""
+    return {"payout": str(terms)} | ({"revenue": str(earns)} if earns is not None else {})
 
 
 def readable(value: object) -> object:

@@ -1,4 +1,4 @@
-"""What a partner is paid for."""
+"""What a partner is paid for, and what the network earns by it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,27 @@ class Terms:
     def __str__(self) -> str:
         paid = [str(self.amount)] * bool(self.amount) + [f"{self.percentage} %"] * bool(self.percentage)
         return f"{self.payout_type} {' + '.join(paid) or '0'}"
+
+
+class RevenueType(models.TextChoices):
+    RPA = "rpa", "Per conversion"
+    RPS = "rps", "Share of the sale"
+    RPC = "rpc", "Per click"
+    RPM = "rpm", "Per thousand impressions"
+    RPA_RPS = "rpa_rps", "Per conversion, and a share of the sale"
+
+
+@dataclass(frozen=True, slots=True)
+class Revenue:
+    """What the advertiser pays the network: an amount in the offer's currency, a percentage of the sale, or both."""
+
+    revenue_type: RevenueType
+    amount: Decimal = NOTHING
+    percentage: Decimal = NOTHING
+
+    def __str__(self) -> str:
+        earned = [str(self.amount)] * bool(self.amount) + [f"{self.percentage} %"] * bool(self.percentage)
+        return f"{self.revenue_type} {' + '.join(earned) or '0'}"
 
 
 def terms_constraints(name: str) -> list[models.CheckConstraint]:
@@ -79,6 +100,11 @@ class OfferPayout(Payout):
     offer = models.ForeignKey("offers.Offer", on_delete=models.PROTECT, related_name="payouts")
     # Empty for the default one: what the conversion itself pays.
     event_name = models.CharField(max_length=80, blank=True)
+    revenue_type = models.CharField(
+        max_length=10, choices=RevenueType.choices, default=RevenueType.RPA, db_default=RevenueType.RPA
+    )
+    revenue_amount = models.DecimalField(max_digits=14, decimal_places=4, default=NOTHING, db_default=NOTHING)
+    revenue_percentage = models.DecimalField(max_digits=7, decimal_places=4, default=NOTHING, db_default=NOTHING)
 
     # Only there on rows of for_answer(): the partner's own, at most one.
     own: list[PartnerPayout]
@@ -90,6 +116,19 @@ class OfferPayout(Payout):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["offer", "event_name"], name="offer_pays_once_for_an_event"),
             *terms_constraints("offer_payout"),
+            models.CheckConstraint(
+                condition=Q(revenue_type__in=["rpa", "rps", "rpc", "rpm", "rpa_rps"]),
+                name="offer_revenue_type_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(revenue_amount__gte=0, revenue_percentage__gte=0, revenue_percentage__lte=100),
+                name="offer_revenue_is_in_range",
+            ),
+            models.CheckConstraint(
+                condition=~Q(revenue_type__in=["rpa", "rpc", "rpm"], revenue_percentage__gt=0)
+                & ~Q(revenue_type="rps", revenue_amount__gt=0),
+                name="offer_revenue_comes_by_its_type",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -98,6 +137,11 @@ class OfferPayout(Payout):
     @property
     def is_default(self) -> bool:
         return not self.event_name
+
+    @property
+    def revenue(self) -> Revenue:
+        """What the network earns, whatever a partner's own terms are."""
+        return Revenue(RevenueType(self.revenue_type), self.revenue_amount, self.revenue_percentage)
 
     @property
     def own_terms(self) -> Terms:

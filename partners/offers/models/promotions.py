@@ -1,0 +1,296 @@
+"""What makes an offer's customers buy: deals, coupon codes, and the products themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Upper
+from django.utils.timezone import now
+
+from partners.models import Partner
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event
+from portal.network.currencies import currency_choices
+
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
+
+NOTHING = Decimal(0)
+BATCH_SIZE = 1000
+
+
+class AlreadyWithdrawn(Exception):
+    """It was withdrawn before, perhaps by someone else a moment ago."""
+
+
+class CodeIsTaken(Exception):
+    """Another coupon has this code; their sales could not be told apart."""
+
+
+class Standing(models.TextChoices):
+    """Where something that has a first and a last day stands."""
+
+    UPCOMING = "upcoming", "Upcoming"
+    ACTIVE = "active", "Active"
+    EXPIRED = "expired", "Expired"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+def standing_is(standing: Standing, today: date) -> Q:
+    begun = Q(valid_from=None) | Q(valid_from__lte=today)
+    lasts = Q(valid_to=None) | Q(valid_to__gte=today)
+    return {
+        Standing.WITHDRAWN: Q(withdrawn_at__isnull=False),
+        Standing.UPCOMING: Q(withdrawn_at=None, valid_from__gt=today),
+        Standing.EXPIRED: Q(withdrawn_at=None, valid_to__lt=today),
+        Standing.ACTIVE: Q(begun, lasts, withdrawn_at=None),
+    }[standing]
+
+
+def lasting_constraints(name: str) -> list[models.CheckConstraint]:
+    return [
+        models.CheckConstraint(
+            condition=Q(valid_from=None) | Q(valid_to=None) | Q(valid_to__gte=F("valid_from")),
+            name=f"{name}_ends_after_it_begins",
+        ),
+        models.CheckConstraint(
+            condition=Q(withdrawn_at=None, withdrawn_by="") | (Q(withdrawn_at__isnull=False) & ~Q(withdrawn_by="")),
+            name=f"{name}_withdrawn_at_and_by",
+        ),
+    ]
+
+
+class Lasting(models.Model):
+    """Something that holds from its first day to its last, where the network is, unless it is withdrawn before."""
+
+    valid_from = models.DateField(null=True)
+    valid_to = models.DateField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        abstract = True
+
+    def standing(self, today: date) -> Standing:
+        if self.withdrawn_at is not None:
+            return Standing.WITHDRAWN
+        if self.valid_from is not None and self.valid_from > today:
+            return Standing.UPCOMING
+        return Standing.EXPIRED if self.valid_to is not None and self.valid_to < today else Standing.ACTIVE
+
+    def _withdraw(self, kind: EventKind, *, partner: Partner | None, by: Actor) -> None:
+        withdrawal = {"withdrawn_at": now(), "withdrawn_by": by.full_label}
+        if not type(self)._default_manager.filter(pk=self.pk, withdrawn_at=None).update(**withdrawal):
+            raise AlreadyWithdrawn
+        for field, value in withdrawal.items():
+            setattr(self, field, value)
+        Event.record(kind, by=by, subject=self, partner=partner)
+
+
+class DealQuerySet(models.QuerySet["Deal"]):
+    def of(self, offers: models.QuerySet[models.Model]) -> Self:
+        return self.filter(offer__in=offers)
+
+    def standing(self, standing: Standing, today: date) -> Self:
+        return self.filter(standing_is(standing, today))
+
+    def for_answer(self) -> Self:
+        return self.select_related("offer").order_by("pk")
+
+
+class Deal(Lasting):
+    """An occasion to buy that partners may tell of: a discount, a gift, shipping for nothing."""
+
+    class Type(models.TextChoices):
+        DISCOUNT = "discount", "Discount"
+        FREE_SHIPPING = "free_shipping", "Free shipping"
+        GIFT = "gift", "Gift"
+        BUNDLE = "bundle", "Bundle"
+        OTHER = "other", "Other"
+
+    offer = models.ForeignKey("offers.Offer", on_delete=models.PROTECT, related_name="deals")
+    name = models.CharField(max_length=160)
+    brand_name = models.CharField(max_length=120, blank=True)
+    deal_type = models.CharField(max_length=20, choices=Type.choices)
+    description = models.TextField(blank=True)
+    restrictions = models.TextField(blank=True)
+    # What customers enter at the checkout, if anything; it need not be a coupon that attributes sales to a partner.
+    coupon_code = models.CharField(max_length=80, blank=True)
+    discount_percentage = models.DecimalField(max_digits=7, decimal_places=4, default=NOTHING)
+    discount_amount = models.DecimalField(max_digits=14, decimal_places=4, default=NOTHING)
+    discount_currency = models.CharField(max_length=3, blank=True, choices=currency_choices)
+
+    objects = DealQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints: ClassVar = [
+            *lasting_constraints("deal"),
+            models.CheckConstraint(
+                condition=Q(deal_type__in=["discount", "free_shipping", "gift", "bundle", "other"]),
+                name="deal_type_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(discount_percentage__gte=0, discount_percentage__lte=100, discount_amount__gte=0),
+                name="deal_discount_is_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(discount_amount=0) | ~Q(discount_currency=""), name="deal_discount_has_a_currency"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @transaction.atomic
+    def withdraw(self, *, by: Actor) -> None:
+        """:raises AlreadyWithdrawn: when someone was faster"""
+        self._withdraw(EventKind.DEAL_WITHDRAWN, partner=None, by=by)
+
+
+class CouponCodeQuerySet(models.QuerySet["CouponCode"]):
+    def of(self, offers: models.QuerySet[models.Model]) -> Self:
+        return self.filter(offer__in=offers)
+
+    def usable_by(self, partner: Partner) -> Self:
+        """Everybody's, and the partner's own; never another's."""
+        return self.filter(Q(partner=None) | Q(partner=partner))
+
+    def standing(self, standing: Standing, today: date) -> Self:
+        return self.filter(standing_is(standing, today))
+
+    def named(self, code: str) -> Self:
+        """The coupon with that code, in any case, unless it was withdrawn: at most one."""
+        return self.alias(in_capitals=Upper("code")).filter(in_capitals=code.upper(), withdrawn_at=None)
+
+    def for_answer(self) -> Self:
+        return self.select_related("offer").order_by("pk")
+
+
+class CouponCode(Lasting):
+    """What customers enter at the checkout. A sale with one partner's code is that partner's, even without a click.
+
+    A code that has expired stays taken until it is withdrawn: its last sales are still being reported.
+    """
+
+    offer = models.ForeignKey("offers.Offer", on_delete=models.PROTECT, related_name="coupon_codes")
+    # Whose it is; null: everybody's.
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, null=True, related_name="coupon_codes")
+    code = models.CharField(max_length=80)
+    description = models.CharField(max_length=300, blank=True)
+
+    objects = CouponCodeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints: ClassVar = [
+            *lasting_constraints("coupon"),
+            models.UniqueConstraint(Upper("code"), condition=Q(withdrawn_at=None), name="coupon_code_is_taken_once"),
+            models.CheckConstraint(condition=Q(code__regex=r"^\S+$"), name="coupon_code_is_one_word"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @transaction.atomic
+    def withdraw(self, *, by: Actor) -> None:
+        """:raises AlreadyWithdrawn: when someone was faster"""
+        self._withdraw(EventKind.COUPON_WITHDRAWN, partner=self.partner, by=by)
+
+
+class ProductFeedQuerySet(models.QuerySet["ProductFeed"]):
+    def of(self, offers: models.QuerySet[models.Model]) -> Self:
+        return self.filter(offer__in=offers)
+
+    def for_answer(self) -> Self:
+        return self.annotate(item_count=models.Count("items")).order_by("pk")
+
+
+class ProductFeed(models.Model):
+    """The advertiser's products, for partners who show them one by one."""
+
+    offer = models.ForeignKey("offers.Offer", on_delete=models.PROTECT, related_name="product_feeds")
+    name = models.CharField(max_length=120)
+    valid_from = models.DateField(null=True)
+    valid_to = models.DateField(null=True)
+    created_at = models.DateTimeField(default=now)
+    filled_at = models.DateTimeField(null=True)
+
+    # Only there on rows of for_answer().
+    item_count: int
+
+    objects = ProductFeedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["offer", "name"], name="product_feed_name_is_unique"),
+            models.CheckConstraint(
+                condition=Q(valid_from=None) | Q(valid_to=None) | Q(valid_to__gte=F("valid_from")),
+                name="product_feed_ends_after_it_begins",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @transaction.atomic
+    def fill(self, items: Iterable[ProductFeedItem], *, by: Actor) -> int:
+        """Makes ``items`` all that the feed holds, and says how many they are.
+
+        A product keeps its number while its sku stays in the feed, so the links to it go on working.
+        """
+        ProductFeed.objects.select_for_update().get(pk=self.pk)
+        given = {item.sku: item for item in items}
+        self.items.exclude(sku__in=given).delete()
+        for item in given.values():
+            item.feed = self
+        told = [
+            field.name for field in ProductFeedItem._meta.concrete_fields if field.name not in ("id", "feed", "sku")
+        ]
+        ProductFeedItem.objects.bulk_create(
+            given.values(),
+            batch_size=BATCH_SIZE,
+            update_conflicts=True,
+            unique_fields=["feed", "sku"],
+            update_fields=told,
+        )
+        self.filled_at = now()
+        self.save(update_fields=["filled_at"])
+        Event.record(EventKind.FEED_FILLED, by=by, subject=self, details={"products": len(given)})
+        return len(given)
+
+
+class ProductFeedItem(models.Model):
+    """One product of a feed. Its price is in the offer's currency."""
+
+    feed = models.ForeignKey(ProductFeed, on_delete=models.CASCADE, related_name="items")
+    sku = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    url_link = models.URLField(max_length=2000)
+    price = models.DecimalField(max_digits=14, decimal_places=4)
+    url_link_mobile = models.URLField(max_length=2000, blank=True)
+    image_url = models.URLField(max_length=2000, blank=True)
+    image_url_mobile = models.URLField(max_length=2000, blank=True)
+    brand = models.CharField(max_length=120, blank=True)
+    availability = models.CharField(max_length=40, blank=True)
+    valid_from = models.DateField(null=True)
+    valid_to = models.DateField(null=True)
+
+    class Meta:
+        ordering = ("sku", "pk")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["feed", "sku"], name="product_is_once_in_its_feed"),
+            models.CheckConstraint(condition=Q(price__gte=0), name="product_price_is_not_negative"),
+            models.CheckConstraint(condition=~Q(url_link=""), name="product_has_an_address"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
