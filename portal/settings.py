@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "portal.network",
     "partners",
     "partners.offers",
+    "partners.postbacks",
     "keys",
     "apilog",
     "apilog.patterns",
