@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "partners",
     "partners.offers",
     "partners.postbacks",
+    "partners.billing",
     "keys",
     "apilog",
     "apilog.patterns",

@@ -57,14 +57,23 @@ CURRENCIES: tuple[Currency, ...] = (
 DECIMALS: dict[str, int] = {currency.currency_id: currency.decimals for currency in CURRENCIES}
 
 
-def money(amount: Decimal, currency: str) -> float:
-    """An amount as the API answers it: a number rounded to the currency's decimals, halves away from zero.
+def rounded(amount: Decimal, currency: str) -> Decimal:
+    """An amount with as many decimals as its currency has, halves away from zero.
 
     That is how people round and how PostgreSQL's ``round(numeric, …)`` does, so what a query has rounded and what is
     rounded here are the same. A currency we do not list has two decimals.
     """
-    step = Decimal(1).scaleb(-DECIMALS.get(currency, 2))
-    return float(amount.quantize(step, rounding=ROUND_HALF_UP))
+    return amount.quantize(Decimal(1).scaleb(-DECIMALS.get(currency, 2)), rounding=ROUND_HALF_UP)
+
+
+def money(amount: Decimal, currency: str) -> float:
+    """An amount as the API answers it: a number, rounded to the currency."""
+    return float(rounded(amount, currency))
+
+
+def amount_in_words(amount: Decimal, currency: str) -> str:
+    """An amount as people read it: "1,234.50 USD"."""
+    return f"{rounded(amount, currency):,}\N{NO-BREAK SPACE}{currency}"
 
 
 def currency_choices() -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.template import Context, Template
 
 from portal.network.currencies import CURRENCIES, money
 
@@ -34,3 +35,18 @@ def test_the_database_rounds_money_alike(amount: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT round(%s::numeric, %s)::float8", [amount, currency.decimals])
             assert cursor.fetchone() == (money(Decimal(amount), currency.currency_id),)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "words"),
+    [
+        ("1234.5", "USD", "1,234.50\xa0USD"),
+        ("-0.005", "EUR", "-0.01\xa0EUR"),
+        ("1234567.4", "JPY", "1,234,567\xa0JPY"),
+        ("1000000000000000.12", "KWD", "1,000,000,000,000,000.120\xa0KWD"),
+    ],
+)
+def test_money_is_said_with_its_currency(amount: str, currency: str, words: str) -> None:
+    template = Template("{% load money %}{{ amount|money:currency }}")
+
+    assert template.render(Context({"amount": Decimal(amount), "currency": currency})) == words
