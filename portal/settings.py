@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "portal.network",
     "partners",
     "partners.offers",
+    "partners.traffic",
     "partners.postbacks",
     "partners.billing",
     "keys",
