@@ -30,6 +30,7 @@ from psycopg_pool import PoolTimeout
 from pydantic_core import from_json, to_json
 
 import partners.api
+import partners.postbacks.api
 import portal.network.api
 from apilog.models import OF_ONE_ROW, write, write_alone, write_together
 from keys.gate import (
@@ -230,6 +231,7 @@ api = Api(title="Latchkey", version="1", urls_namespace="api")
 mount = api.mount
 
 mount("/affiliates", partners.api.affiliates, opened_by=Realm.AFFILIATE)
+mount("/affiliates", partners.postbacks.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.api.networks, opened_by=Realm.NETWORK)
 mount("/meta", portal.network.api.meta, opened_by=None)
 

@@ -32,6 +32,8 @@ CONFORMS = [
 OPERATIONS = [
     (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
 ]
+# What these take depends on more than a schema can say: the offers there are, and what a URL may call.
+RULED = {"POST /affiliates/pixels", "PUT /affiliates/pixels/{pixel_id}", "POST /affiliates/pixels/search"}
 site = get_wsgi_application()
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +80,12 @@ def test_whatever_is_sent_is_answered_as_the_document_says(
 ) -> None:
     secret = secrets_of[case.path.split("/")[2]]
 
-    case.call_and_validate(headers={"Accept": accept, **({"Authorization": f"Bearer {secret}"} if secret else {})})
+    is_ruled = f"{case.method} {case.path.removeprefix('/v1')}" in RULED
+
+    case.call_and_validate(
+        headers={"Accept": accept, **({"Authorization": f"Bearer {secret}"} if secret else {})},
+        excluded_checks=[checks.positive_data_acceptance] if is_ruled else [],
+    )
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=[f"{m} {p}" for p, m, _ in OPERATIONS])
