@@ -30,6 +30,7 @@ from psycopg_pool import PoolTimeout
 from pydantic_core import from_json, to_json
 
 import partners.api
+import partners.billing.api
 import partners.postbacks.api
 import portal.network.api
 from apilog.models import OF_ONE_ROW, write, write_alone, write_together
@@ -232,6 +233,7 @@ mount = api.mount
 
 mount("/affiliates", partners.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.postbacks.api.affiliates, opened_by=Realm.AFFILIATE)
+mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.api.networks, opened_by=Realm.NETWORK)
 mount("/meta", portal.network.api.meta, opened_by=None)
 

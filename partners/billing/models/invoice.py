@@ -91,11 +91,21 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
             paid=total(payments.values(total=Sum("amount"))),
         ).annotate(balance=F("billed") - F("paid"))
 
+    # The three questions below are for rows of with_totals().
+
     def paid_up(self) -> Self:
-        return self.with_totals().filter(balance=0)
+        return self.filter(Q(balance=0))
 
     def unpaid(self) -> Self:
-        return self.with_totals().exclude(balance=0)
+        return self.exclude(Q(balance=0))
+
+    def owing(self, *, at_least: Decimal | None = None, at_most: Decimal | None = None) -> Self:
+        invoices = self
+        if at_least is not None:
+            invoices = invoices.filter(Q(balance__gte=at_least))
+        if at_most is not None:
+            invoices = invoices.filter(Q(balance__lte=at_most))
+        return invoices
 
     def newest_first(self) -> Self:
         return self.order_by("-starts_on", "-pk")

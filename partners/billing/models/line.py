@@ -91,6 +91,13 @@ class InvoiceLine(models.Model):
     def __str__(self) -> str:
         return self.note if self.kind == LineKind.ADJUSTMENT else f"{self.offer_name}: {self.get_kind_display()}"
 
+    @property
+    def explanation(self) -> str:
+        """What the partner reads beside the figures. Of a row that was read with the invoice it corrects."""
+        if self.corrects is None:
+            return self.note
+        return f"Correction of {self.corrects} ({self.corrects.period})"
+
 
 def refuse_too_fine(amount: Decimal, currency: str) -> None:
     """:raises TooFine: when nobody could pay the amount, because the currency has no such small coins"""

@@ -122,8 +122,8 @@ def test_a_payment_lowers_the_balance(acme: Partner, bill: Bill) -> None:
     assert event.details == {"amount": "60.00\xa0USD", "method": "bank_transfer", "reference": "SEPA 7781"}
     invoice.record_payment(amount=Decimal("40.00"), **PAID)
     assert totals(invoice) == (100, 100, 0, "paid")
-    assert list(Invoice.objects.paid_up()) == [invoice]
-    assert not Invoice.objects.unpaid()
+    assert list(Invoice.objects.with_totals().paid_up()) == [invoice]
+    assert not Invoice.objects.with_totals().unpaid()
 
 
 def test_no_more_is_paid_than_is_owed(bill: Bill) -> None:
