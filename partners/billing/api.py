@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from django.db.models import Count, F, Sum
+from django.db.models import Count, Sum
 from django.shortcuts import get_object_or_404
 from ninja import Router
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr
@@ -16,6 +17,8 @@ from pydantic_core import PydanticCustomError
 from partners.api import Paging, PartnerRequest
 from partners.billing.models import Invoice, InvoiceLine, InvoiceQuerySet, Payment
 from partners.billing.models.invoice import COVERS, NOTHING
+from partners.billing.statement import currencies_of, unbilled
+from partners.models import Partner
 from portal.network.currencies import money
 from portal.network.timezones import BY_NAME
 from portal.web.api import PAGED, paged, paging
@@ -273,7 +276,13 @@ class BillingTotals(BaseModel):
     count: int = Field(description="How many invoices the sums are of.")
     billed: float = Field(description="In currency_id.")
     paid: float = Field(description="In currency_id.")
-    balance: float = Field(description="What is still owed to you, in currency_id.")
+    balance: float = Field(description="What is still owed to you on these invoices, in currency_id.")
+    unbilled: float = Field(
+        description=(
+            "What you have earned up to now and no invoice has billed yet, in currency_id. The filters do not change "
+            "it. It is negative when more was taken back than earned."
+        )
+    )
 
 
 class BillingSummary(BillingTotals):
@@ -288,16 +297,33 @@ class BillingSummary(BillingTotals):
                     "billed": 9120.25,
                     "paid": 8687.75,
                     "balance": 432.5,
+                    "unbilled": 311.2,
                     "totals": [
-                        {"currency_id": "USD", "count": 7, "billed": 9120.25, "paid": 8687.75, "balance": 432.5},
-                        {"currency_id": "EUR", "count": 1, "billed": 88.0, "paid": 88.0, "balance": 0.0},
+                        {
+                            "currency_id": "USD",
+                            "count": 7,
+                            "billed": 9120.25,
+                            "paid": 8687.75,
+                            "balance": 432.5,
+                            "unbilled": 311.2,
+                        },
+                        {
+                            "currency_id": "EUR",
+                            "count": 1,
+                            "billed": 88.0,
+                            "paid": 88.0,
+                            "balance": 0.0,
+                            "unbilled": 0.0,
+                        },
                     ],
                 }
             ]
         }
     )
 
-    totals: list[BillingTotals] = Field(description="Every currency that you have invoices in, your own first.")
+    totals: list[BillingTotals] = Field(
+        description="Every currency that you are billed or have earned in, your own first."
+    )
 
 
 def brief(invoice: Invoice) -> dict[str, Any]:
@@ -401,24 +427,24 @@ def summarise_billing(request: PartnerRequest, payload: InvoiceSearch | None = N
     """The sums of your invoices that pass the filters, which are those of `invoicestable`, by currency."""
     partner = request.call.partner
     invoices = (payload or InvoiceSearch()).narrow(partner.invoices.standing().with_totals())
-    sums = (
-        invoices.order_by()
+    sums = {
+        row["currency"]: row
+        for row in invoices.order_by()
         .values("currency")
-        .annotate(count=Count("pk"), all_billed=Sum("billed"), all_paid=Sum("paid"), owed=Sum(F("billed") - F("paid")))
-    )
-    totals = {
-        row["currency"]: totals_in(row["currency"], row["count"], row["all_billed"], row["all_paid"], row["owed"])
-        for row in sums.order_by("currency")
+        .annotate(count=Count("pk"), all_billed=Sum("billed"), all_paid=Sum("paid"))
     }
-    own = totals.pop(partner.currency, None) or totals_in(partner.currency, 0, NOTHING, NOTHING, NOTHING)
-    return own | {"totals": [own, *totals.values()]}
+    totals = [totals_in(currency, sums.get(currency), partner) for currency in currencies_of(partner)]
+    own, *others = totals
+    return own | {"totals": [own, *(total for total in others if total["count"] or total["unbilled"])]}
 
 
-def totals_in(currency: str, count: int, billed: Decimal, paid: Decimal, balance: Decimal) -> dict[str, Any]:
+def totals_in(currency: str, sums: Mapping[str, Any] | None, partner: Partner) -> dict[str, Any]:
+    billed, paid = (sums["all_billed"], sums["all_paid"]) if sums else (NOTHING, NOTHING)
     return {
         "currency_id": currency,
-        "count": count,
+        "count": sums["count"] if sums else 0,
         "billed": money(billed, currency),
         "paid": money(paid, currency),
-        "balance": money(balance, currency),
+        "balance": money(billed - paid, currency),
+        "unbilled": money(unbilled(partner, currency), currency),
     }

@@ -235,11 +235,8 @@ class Invoice(models.Model):
         :raises NothingToBill: when they come to nothing
         :raises AlreadyBilled: when an invoice in that currency covers some of the period
         """
-        # Two at once take turns: so the second sees the first's invoice, and numbers have no gaps.
-        Partner.objects.select_for_update(no_key=True).get(pk=partner.pk)
-        earlier = partner.invoices.standing().filter(currency=currency).overlapping(period).first()
-        if earlier is not None:
-            raise AlreadyBilled(earlier)
+        cls.lock_those_of(partner)
+        cls.refuse_overlap(partner, period, currency)
         items = [item for item in items if item.amount]
         billed = sum((item.amount for item in items), NOTHING)
         if billed <= 0:
@@ -266,6 +263,7 @@ class Invoice(models.Model):
                 corrects=item.corrects,
                 quantity=item.quantity,
                 amount=item.amount,
+                note=item.note,
                 added_by=by.full_label,
             )
             for item in items
@@ -273,6 +271,21 @@ class Invoice(models.Model):
         details = {"period": str(period), "billed": amount_in_words(billed, currency)}
         Event.record(EventKind.INVOICE_RAISED, by=by, subject=invoice, partner=partner, details=details)
         return invoice
+
+    @classmethod
+    def lock_those_of(cls, partner: Partner) -> None:
+        """Makes others who raise or cancel an invoice of the partner wait, until the transaction ends.
+
+        Two at once take turns: so the second sees the first's invoice, and numbers have no gaps.
+        """
+        Partner.objects.select_for_update(no_key=True).get(pk=partner.pk)
+
+    @classmethod
+    def refuse_overlap(cls, partner: Partner, period: Period, currency: str) -> None:
+        """:raises AlreadyBilled: when an invoice in that currency covers some of the period"""
+        earlier = partner.invoices.standing().filter(currency=currency).overlapping(period).first()
+        if earlier is not None:
+            raise AlreadyBilled(earlier)
 
     @transaction.atomic
     def add_adjustment(self, *, amount: Decimal, note: str, by: Actor) -> InvoiceLine:
@@ -341,8 +354,8 @@ class Invoice(models.Model):
         :raises CarriedOn: when a later invoice corrects it
         :raises AlreadyCancelled: when someone was faster
         """
-        # The partner's lock first, as in raise_for: an invoice that corrects this one may be in the making.
-        Partner.objects.select_for_update(no_key=True).get(pk=self.partner_id)
+        # An invoice that corrects this one may be in the making.
+        Invoice.lock_those_of(self.partner)
         current = self.locked()
         if current.is_cancelled:
             raise AlreadyCancelled

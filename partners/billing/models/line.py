@@ -30,18 +30,28 @@ class LineKind(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to bill: so many conversions of an offer, for so much.
+    """One thing to bill: so many conversions of an offer, for so much; or an adjustment, whose note says what for.
 
     ``corrects`` is the earlier invoice whose period they fall into, when they were approved or rejected after it was
     raised; what was taken away again is negative.
     """
 
     kind: LineKind
-    offer_id: int
+    offer_id: int | None
     offer_name: str
     quantity: int
     amount: Decimal
     corrects: Invoice | None = None
+    note: str = ""
+
+    @classmethod
+    def adjustment(cls, amount: Decimal, note: str) -> Item:
+        return cls(LineKind.ADJUSTMENT, None, "", 1, amount, note=note)
+
+    @property
+    def explanation(self) -> str:
+        """What the partner reads beside the figures."""
+        return self.note if self.corrects is None else f"Correction of {self.corrects} ({self.corrects.period})"
 
 
 class InvoiceLine(models.Model):
@@ -94,9 +104,12 @@ class InvoiceLine(models.Model):
     @property
     def explanation(self) -> str:
         """What the partner reads beside the figures. Of a row that was read with the invoice it corrects."""
-        if self.corrects is None:
-            return self.note
-        return f"Correction of {self.corrects} ({self.corrects.period})"
+        return self.item.explanation
+
+    @property
+    def item(self) -> Item:
+        kind = LineKind(self.kind)
+        return Item(kind, self.offer_id, self.offer_name, self.quantity, self.amount, self.corrects, self.note)
 
 
 def refuse_too_fine(amount: Decimal, currency: str) -> None:

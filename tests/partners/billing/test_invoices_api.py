@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,6 +17,8 @@ from partners.models import Partner
 from portal.network.models import Network
 from tests.conftest import SETUP
 from tests.partners.billing.conftest import Bill, item, month
+from tests.partners.conftest import Launch
+from tests.partners.traffic.conftest import converted
 
 pytestmark = pytest.mark.django_db
 
@@ -282,17 +285,20 @@ def test_an_invoice_that_cannot_be_is_not_found(number: str, client: Client) -> 
     assert client.get(f"/v1/affiliates/billings/affiliates/invoices/{number}").status_code == 404
 
 
-def test_the_summary_adds_up_by_currency(acme: Partner, bill: Bill, client: Client) -> None:
+@time_machine.travel(datetime(2026, 11, 21, tzinfo=UTC), tick=False)
+def test_the_summary_adds_up_by_currency(acme: Partner, bill: Bill, launch: Launch, client: Client) -> None:
     pay(bill("100.00", "20.55"), "100.00")
     bill("10.00", period=month(2))
     bill("7", currency="JPY")
+    converted(acme, launch("Candles"), datetime(2026, 11, 20, tzinfo=UTC), payout=Decimal("4.5"))
+    converted(acme, launch("Kerzen", currency="EUR"), datetime(2026, 11, 20, tzinfo=UTC), payout=Decimal("0.25"))
 
     answer = client.generic("POST", SUMMARY).json()
 
-    dollars = {"currency_id": "USD", "count": 2, "billed": 130.55, "paid": 100.0, "balance": 30.55}
-    yen = {"currency_id": "JPY", "count": 1, "billed": 7.0, "paid": 0.0, "balance": 7.0}
-    assert {name: answer[name] for name in dollars} == dollars
-    assert [{name: row[name] for name in yen} for row in answer["totals"]] == [dollars, yen]
+    dollars = {"currency_id": "USD", "count": 2, "billed": 130.55, "paid": 100.0, "balance": 30.55, "unbilled": 4.5}
+    euros = {"currency_id": "EUR", "count": 0, "billed": 0.0, "paid": 0.0, "balance": 0.0, "unbilled": 0.25}
+    yen = {"currency_id": "JPY", "count": 1, "billed": 7.0, "paid": 0.0, "balance": 7.0, "unbilled": 0.0}
+    assert answer == dollars | {"totals": [dollars, euros, yen]}
 
 
 def test_the_summary_takes_the_filters_of_the_table(bill: Bill, client: Client) -> None:
