@@ -237,6 +237,16 @@ def write_alone(call: Call) -> None:
     write_together([call])
 
 
+def amend(call: Call) -> None:
+    """Writes into the row of a call whose answer was streamed how that ended. Until then the row says how it began.
+
+    A minute that was tallied meanwhile keeps counting the call by the outcome it began with.
+    """
+    LoggedCall.objects.filter(pk=call.id).update(
+        outcome=call.outcome, response_size=call.response_size, duration_us=min(call.duration_us, LONGEST_US)
+    )
+
+
 # What one row alone can be to blame for; then none of them was written.
 OF_ONE_ROW = (DataError, IntegrityError, ValueError)
 

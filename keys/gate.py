@@ -47,12 +47,16 @@ class Outcome(StrEnum):
 
 
 class Refused(Exception):
-    """The call ends here, with this status and sentence for the client and this outcome for the log."""
+    """The call ends here, with this status and sentence for the client and this outcome for the log.
 
-    def __init__(self, outcome: Outcome, status: int, sentence: str) -> None:
+    ``retry_after``: in how many seconds it may come again, when that is not the end of its budget's window.
+    """
+
+    def __init__(self, outcome: Outcome, status: int, sentence: str, *, retry_after: int | None = None) -> None:
         self.outcome = outcome
         self.status = status
         self.sentence = sentence
+        self.retry_after = retry_after
         super().__init__(sentence)
 
 

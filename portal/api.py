@@ -19,6 +19,7 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseNotAllowed,
+    StreamingHttpResponse,
 )
 from django.urls import Resolver404, ResolverMatch, resolve
 from ninja import NinjaAPI, Router
@@ -48,6 +49,7 @@ from keys.gate import (
     refuse_key_in_url,
 )
 from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, complete
+from portal.api_streams import LoggedStream, begin
 from portal.web.api import error_answer
 from portal.web.combining import Combiner, WorkStopped
 
@@ -76,6 +78,7 @@ class CallRequest(HttpRequest):
 
 
 Run = Callable[..., HttpResponse]
+Answer = HttpResponse | LoggedStream
 
 
 def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
@@ -99,7 +102,9 @@ def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
                 return run(request, **parameters)
             with transaction.atomic():
                 response = run_or_take_back(run, request, parameters)
-                record(call, response, write_alone)
+                # A stream has changed nothing: it has not even begun, and its row waits until it has.
+                if not response.streaming:
+                    record(call, response, write_alone)
             return response
 
         return guarded
@@ -252,9 +257,10 @@ class ApiMiddleware:
         return self.get_response(request)
 
 
-def answer(request: HttpRequest) -> HttpResponse:
+def answer(request: HttpRequest) -> Answer:
     call = Call.of(request)
     request.call = call  # type: ignore[attr-defined]
+    response: Answer
     try:
         response = operate(request, call)
         if not call.is_recorded:
@@ -263,13 +269,16 @@ def answer(request: HttpRequest) -> HttpResponse:
         # This is the edge of the API: whatever went wrong inside becomes an answer here, and a row if that can be.
         response = answer_failure(request, call, failure)
     # Django would write a line for every refusal, with a path that may hold a key; the API Log has them all.
-    response._has_been_logged = True  # type: ignore[attr-defined]
+    response._has_been_logged = True  # type: ignore[union-attr]
     response["X-Request-ID"] = str(call.id)
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     if call.budget is not None:
         for name, value in call.budget.headers.items():
             response[name] = value
+    if isinstance(response, LoggedStream):
+        response.release()
+        return response
     if response.status_code != 204:
         response["Content-Length"] = str(len(response.content))
     if call.method == "HEAD":
@@ -277,7 +286,7 @@ def answer(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def operate(request: HttpRequest, call: Call) -> HttpResponse:
+def operate(request: HttpRequest, call: Call) -> Answer:
     """Routes the call and runs its operation; a refusal becomes its answer."""
     try:
         refuse_key_in_url(call)
@@ -287,7 +296,9 @@ def operate(request: HttpRequest, call: Call) -> HttpResponse:
         take_body(request)
         if call.method == "HEAD":
             request.method = "GET"
-        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        response: HttpResponse | StreamingHttpResponse = match.func(request, *match.args, **match.kwargs)
+        if isinstance(response, StreamingHttpResponse):
+            return begin_stream(request, call, response)
     except Refused as refusal:
         return refuse(request, refusal)
     if isinstance(response, HttpResponseNotAllowed):
@@ -296,6 +307,18 @@ def operate(request: HttpRequest, call: Call) -> HttpResponse:
         response = error_answer(request, 405, f"{call.method} is not allowed here; {allowed} is.")
         response["Allow"] = allowed
     return response
+
+
+def begin_stream(request: HttpRequest, call: Call, response: StreamingHttpResponse) -> Answer:
+    assert not call.is_recorded, f"{call.action} is declared @quick and streams."
+    try:
+        return begin(call, response)
+    except Refused:
+        raise
+    except Exception as failure:  # noqa: BLE001
+        # As if the operation had raised it: what it streams is a part of it that runs a moment later.
+        answer: HttpResponse = api.on_exception(request, failure)
+        return answer
 
 
 def route(call: Call) -> ResolverMatch:
@@ -347,19 +370,24 @@ def answer_options(request: HttpRequest, match: ResolverMatch) -> HttpResponse:
     return response
 
 
-def record(call: Call, response: HttpResponse, write: Callable[[Any], object]) -> None:
+def record(call: Call, response: Answer, write: Callable[[Any], object]) -> None:
     conclude(call, response)
-    write(call)
+    try:
+        write(call)
+    except BaseException:
+        if isinstance(response, LoggedStream):
+            response.abandon()
+        raise
     call.is_recorded = True
 
 
-def conclude(call: Call, response: HttpResponse) -> None:
-    """Puts how the call ended on it, for its row."""
+def conclude(call: Call, response: Answer) -> None:
+    """Puts how the call ended on it, for its row; of a stream, how it began."""
     call.status = response.status_code
     if call.status >= 400 and call.outcome is Outcome.OK:
         # An operation that answers an error by itself, without raising it.
         call.outcome = outcome_of(call.status)
-    call.response_size = len(response.content)
+    call.response_size = 0 if isinstance(response, LoggedStream) else len(response.content)
     call.duration_us = round((perf_counter() - call.started) * 1_000_000)
 
 
@@ -395,7 +423,8 @@ def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:
     if refusal.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="Latchkey"'
     if refusal.outcome is Outcome.RATE_LIMITED:
-        response["Retry-After"] = str(request.call.budget.resets_in)  # type: ignore[attr-defined]
+        seconds = refusal.retry_after or request.call.budget.resets_in  # type: ignore[attr-defined]
+        response["Retry-After"] = str(seconds)
     return response
 
 

@@ -28,7 +28,7 @@ from environs import Env
 from portal.postgres import PROJECT, PostgresUnusable, Server
 
 WEB_WORKERS = 2
-# As many as the pool of each process has connections: a thread never waits for one.
+# The pool of each process has a connection for each, and for each stream there may be: a thread never waits for one.
 WEB_THREADS = 16
 OLDEST_POSTGRES = 140000
 ANSWER_SECONDS = 60

@@ -126,7 +126,7 @@ DATABASES = {
             # away: the pool soon gives up on it, and tries again when somebody asks.
             "pool": {
                 "min_size": env.int("DATABASE_POOL_MIN", default=2),
-                "max_size": env.int("DATABASE_POOL_MAX", default=16),
+                "max_size": env.int("DATABASE_POOL_MAX", default=20),
                 "timeout": env.float("DATABASE_POOL_TIMEOUT", default=5.0),
                 "max_lifetime": 1800,
                 "reconnect_timeout": 2.0,
@@ -137,6 +137,8 @@ DATABASES = {
         },
     }
 }
+# A report that is streamed may take longer than a page: it ends when its client has read it.
+EXPORT_STATEMENT_TIMEOUT_MS = env.int("EXPORT_STATEMENT_TIMEOUT_MS", default=600_000)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

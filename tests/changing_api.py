@@ -1,8 +1,10 @@
-"""URLs with operations of two routers, one of which changes data: for tests of what every operation can rely on."""
+"""URLs with operations that change data and that stream, of two routers: for tests of what each can rely on."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from collections.abc import Iterator
+
+from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import include, path
 from ninja import Router
 from ninja.errors import HttpError
@@ -11,6 +13,7 @@ from keys.gate import Realm, Refused
 from partners.models import Partner
 from portal.api import Api, http_error, refused, unexpected
 from portal.web.api import quick
+from portal.web.streams import csv_out, stream
 from tests.conftest import SETUP
 
 changing, reading = Router(), Router()
@@ -35,6 +38,25 @@ def read(request: HttpRequest) -> dict[str, bool]:
 @quick
 def read_quickly(request: HttpRequest) -> dict[str, bool]:
     return {"read": True}
+
+
+@reading.get("/stream")
+def stream_numbers(request: HttpRequest, rows: int, divide_by_zero_at: int = 0) -> StreamingHttpResponse:
+    numbers = "SELECT g AS number, 1 / (g - %s) AS quotient FROM generate_series(1, %s) g"
+    return stream(csv_out(numbers, [divide_by_zero_at, rows]), "text/csv; charset=utf-8", filename="numbers.csv")
+
+
+@changing.post("/stream-objects")
+def stream_objects(request: HttpRequest, form: str, refuse: bool = False) -> StreamingHttpResponse:
+    return stream(objects(refuse), form)
+
+
+def objects(refuse: bool) -> Iterator[bytes]:
+    if refuse:
+        raise HttpError(400, "from: it is after to")
+    for _ in range(3):
+        yield b'{"a": 1}\n' * 10_000
+    raise RuntimeError("halfway")
 
 
 api = Api(title="Changes", urls_namespace="changes")
