@@ -7,10 +7,25 @@ from datetime import UTC
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from partners.traffic.models import Hold
 from partners.traffic.partitions import create_ahead
+from portal.accounts.actors import Actor
+
+HOLDS_A_BATCH = 200
+THE_HOLDING_PERIOD = Actor.system("The holding period")
 
 
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="traffic.partitions", lock="traffic.partitions", queueing_lock="traffic.partitions")
 def keep_partitions(timestamp: int) -> None:
     create_ahead(timezone.now().astimezone(UTC).date())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="traffic.holds", lock="traffic.holds", queueing_lock="traffic.holds")
+def end_holds(timestamp: int) -> None:
+    """Approves what was held back long enough. Each batch is committed by itself, so a worker that is stopped halfway
+    leaves only what the next run takes up."""
+    now = timezone.now()
+    while Hold.objects.end_due(now, by=THE_HOLDING_PERIOD, most=HOLDS_A_BATCH):
+        pass

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from partners.traffic.models.conversions import Conversion, Hold, Receipt
-from partners.traffic.models.rules import TrafficBlock, TrafficControl
+from partners.traffic.models.conversions import (
+    AlreadyDecided,
+    Conversion,
+    Hold,
+    HoldAlreadyEnded,
+    IsOnHold,
+    NotOnHold,
+    Receipt,
+)
+from partners.traffic.models.rules import (
+    AlreadyActive,
+    AlreadyBlocked,
+    AlreadyLifted,
+    AlreadyPaused,
+    TrafficBlock,
+    TrafficControl,
+)
 from partners.traffic.models.visits import CapCount, Click, Impression, Refusal, Visit, Visitor
 
 __all__ = [
+    "AlreadyActive",
+    "AlreadyBlocked",
+    "AlreadyDecided",
+    "AlreadyLifted",
+    "AlreadyPaused",
     "CapCount",
     "Click",
     "Conversion",
     "Hold",
+    "HoldAlreadyEnded",
     "Impression",
+    "IsOnHold",
+    "NotOnHold",
     "Receipt",
     "Refusal",
     "TrafficBlock",

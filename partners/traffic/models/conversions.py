@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils.timezone import now
 
 from partners.models import Partner
+from partners.traffic import changes
 from partners.traffic.models.visits import TEXT_LENGTH, Visit, VisitQuerySet
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event
+
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
 
 
-class ConversionQuerySet(VisitQuerySet):
+class AlreadyDecided(Exception):
+    """The conversion is ``status`` by now, from which it does not become what was asked; perhaps someone was faster."""
+
+    def __init__(self, status: str) -> None:
+        self.status = Conversion.Status(status)
+        super().__init__(self.status.label)
+
+
+class IsOnHold(AlreadyDecided):
+    """It waits for its holding period to end: it can be released or rejected, not approved."""
+
+
+class NotOnHold(AlreadyDecided):
+    """Its holding period has ended, or it never had one."""
+
+
+class HoldAlreadyEnded(Exception):
+    """The hold ended before, because its time had come or because someone decided."""
+
+
+class ConversionQuerySet(VisitQuerySet["Conversion"]):
     def approved(self) -> Self:
         return self.filter(status=Conversion.Status.APPROVED)
+
+    def held(self, *, outcomes: Collection[str] | None = None) -> Self:
+        """Those that are or were on hold; ``outcomes`` narrows to what became of it, "" for those that still are."""
+        holds = Hold.objects.filter(partner_id=OuterRef("partner_id"), conversion_id=OuterRef("id"))
+        return self.filter(Exists(holds if outcomes is None else holds.filter(outcome__in=outcomes)))
+
+    def changed_since(self, moment: datetime) -> Self:
+        """Recorded or decided over since then."""
+        return self.filter(updated_at__gte=moment)
 
 
 class Conversion(Visit):
@@ -76,6 +113,74 @@ class Conversion(Visit):
     def __str__(self) -> str:
         return f"Conversion {self.id.hex}"
 
+    @transaction.atomic
+    def approve(self, *, by: Actor) -> None:
+        """Makes it count, whether it was pending or had been refused before.
+
+        :raises IsOnHold: when it is held back; then there is ``release``
+        :raises AlreadyDecided: when it is approved
+        """
+        refused = (self.Status.PENDING, self.Status.REJECTED, self.Status.INVALID)
+        self._become(self.Status.APPROVED, EventKind.CONVERSION_APPROVED, among=refused, by=by)
+
+    @transaction.atomic
+    def reject(self, *, by: Actor, reason: str) -> None:
+        """Makes it count no longer. The partner is told the reason; a hold on it ends.
+
+        :raises AlreadyDecided: when it is rejected or invalid
+        """
+        counting = (self.Status.APPROVED, self.Status.PENDING, self.Status.ON_HOLD)
+        kind = EventKind.CONVERSION_REJECTED
+        self._become(self.Status.REJECTED, kind, among=counting, by=by, error_message=reason)
+
+    @transaction.atomic
+    def invalidate(self, *, by: Actor, reason: str) -> None:
+        """Says that it should never have been recorded, such as a test. The partner is told the reason; a hold ends.
+
+        :raises AlreadyDecided: when it is invalid
+        """
+        others = [status for status in self.Status if status != self.Status.INVALID]
+        self._become(self.Status.INVALID, EventKind.CONVERSION_INVALIDATED, among=others, by=by, error_message=reason)
+
+    @transaction.atomic
+    def release(self, *, by: Actor) -> None:
+        """Approves it before its holding period ends.
+
+        :raises NotOnHold: when the period has ended or somebody has decided
+        """
+        held = (self.Status.ON_HOLD,)
+        self._become(self.Status.APPROVED, EventKind.CONVERSION_RELEASED, among=held, by=by)
+
+    def _become(
+        self, status: Status, kind: EventKind, *, among: Collection[str], by: Actor, error_message: str = ""
+    ) -> None:
+        """Every decision there can be. The hold is locked before the conversion, as ``end_due`` does."""
+        holds = Hold.objects.open().filter(partner_id=self.partner_id, conversion_id=self.id)
+        hold = holds.select_for_update().first()
+        current = Conversion.objects.select_for_update().get(partner_id=self.partner_id, id=self.id)
+        if current.status not in among:
+            raise refusal_of(current.status, kind)
+        decided: dict[str, Any] = {"status": status, "error_message": error_message, "updated_at": now()}
+        Conversion.objects.filter(partner_id=self.partner_id, id=self.id).update(**decided)
+        for field, value in decided.items():
+            setattr(self, field, value)
+        if hold is not None:
+            hold._close(OUTCOMES[kind], at=self.updated_at, by=by)
+        details: dict[str, Any] = {"conversion_id": self.id.hex, "status": [current.status, str(status)]}
+        if error_message:
+            details["reason"] = error_message
+        Event.record(kind, by=by, subject=self, partner=self.partner, details=details)
+        changes.tell(changes.Change(conversion=self, was=current.status, by=by))
+
+
+def refusal_of(status: str, kind: EventKind) -> AlreadyDecided:
+    """Why a conversion of that status cannot be decided over in that way."""
+    if kind in (EventKind.CONVERSION_RELEASED, EventKind.HOLD_ENDED):
+        return NotOnHold(status)
+    if kind is EventKind.CONVERSION_APPROVED and status == Conversion.Status.ON_HOLD:
+        return IsOnHold(status)
+    return AlreadyDecided(status)
+
 
 class Receipt(models.Model):
     """That a conversion was reported: whoever reports it again is told the same, and nothing is counted twice.
@@ -96,6 +201,19 @@ class Receipt(models.Model):
 class HoldQuerySet(models.QuerySet["Hold"]):
     def open(self) -> Self:
         return self.filter(ended_at=None)
+
+    def due(self, at: datetime) -> Self:
+        return self.open().filter(until__lte=at)
+
+    @transaction.atomic
+    def end_due(self, at: datetime, *, by: Actor, most: int) -> int:
+        """Ends at most so many holds whose time has come, and says how many. What another worker, or somebody who
+        decides at this moment, has locked is left to them."""
+        due = self.due(at).select_related("partner").select_for_update(skip_locked=True, of=("self",))
+        holds = list(due.order_by("until", "pk")[:most])
+        for hold in holds:
+            hold.end(by=by)
+        return len(holds)
 
 
 class Hold(models.Model):
@@ -132,3 +250,43 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return f"Hold of {self.conversion_id.hex} until {self.until:%Y-%m-%d}"
+
+    @property
+    def status(self) -> str:
+        """What the conversion was made by the end of the hold; ``on_hold`` until then."""
+        if self.ended_at is None:
+            return Conversion.Status.ON_HOLD
+        rejected = self.outcome == self.Outcome.REJECTED
+        return Conversion.Status.REJECTED if rejected else Conversion.Status.APPROVED
+
+    @transaction.atomic
+    def end(self, *, by: Actor) -> None:
+        """Approves the conversion, because the holding period is over.
+
+        :raises HoldAlreadyEnded: when someone was faster
+        """
+        current = Hold.objects.open().select_for_update().filter(pk=self.pk).first()
+        if current is None:
+            raise HoldAlreadyEnded
+        conversion = Conversion.objects.filter(partner_id=self.partner_id, id=self.conversion_id).first()
+        if conversion is None or conversion.status != Conversion.Status.ON_HOLD:
+            # Whoever wrote the row did not end its hold. Left open, it would come up every minute for ever.
+            self._close(self.Outcome.APPROVED, at=now(), by=by)
+            return
+        conversion.partner = self.partner
+        held = (Conversion.Status.ON_HOLD,)
+        conversion._become(Conversion.Status.APPROVED, EventKind.HOLD_ENDED, among=held, by=by)
+        self.refresh_from_db(fields=["ended_at", "ended_by", "outcome"])
+
+    def _close(self, outcome: Outcome, *, at: datetime, by: Actor) -> None:
+        self.ended_at, self.ended_by, self.outcome = at, by.full_label, outcome
+        self.save(update_fields=["ended_at", "ended_by", "outcome"])
+
+
+OUTCOMES = {
+    EventKind.HOLD_ENDED: Hold.Outcome.APPROVED,
+    EventKind.CONVERSION_RELEASED: Hold.Outcome.RELEASED,
+    EventKind.CONVERSION_APPROVED: Hold.Outcome.RELEASED,
+    EventKind.CONVERSION_REJECTED: Hold.Outcome.REJECTED,
+    EventKind.CONVERSION_INVALIDATED: Hold.Outcome.REJECTED,
+}

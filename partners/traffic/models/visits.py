@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.db import models
 
@@ -18,8 +18,10 @@ SUBS = tuple(f"sub{number}" for number in range(1, 11))
 # What a link may carry; what is longer is cut, because a click is worth more than the end of its sub id.
 TEXT_LENGTH = 500
 
+V = TypeVar("V", bound="Visit", covariant=True)
 
-class VisitQuerySet(models.QuerySet["Visit"]):
+
+class VisitQuerySet(models.QuerySet[V]):
     """Questions to rows in the order of time. A row has no foreign keys and is found by its partner and its id."""
 
     def between(self, start: datetime, end: datetime) -> Self:
@@ -118,7 +120,7 @@ class Refusal(models.IntegerChoices):
     ROBOT = 11, "The visitor is a robot."
 
 
-class ClickQuerySet(VisitQuerySet):
+class ClickQuerySet(VisitQuerySet["Click"]):
     def valid(self) -> Self:
         return self.filter(error_code=Refusal.NONE)
 

@@ -113,7 +113,8 @@ class Event(models.Model):
             impersonator_id=by.impersonator.pk if by.impersonator else None,
             impersonator_label=str(by.impersonator or ""),
             subject_type=subject._meta.model_name or "",
-            subject_id=subject.pk,
+            # A composite key is no number: its label and the details say which row it was.
+            subject_id=subject.pk if isinstance(subject.pk, int) else None,
             subject_label=str(subject)[:200],
             partner_id=partner.pk if partner else None,
             partner_label=str(partner or "")[:200],
