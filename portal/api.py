@@ -32,6 +32,7 @@ from pydantic_core import from_json, to_json
 
 import partners.api
 import partners.billing.api
+import partners.offers.api
 import partners.postbacks.api
 import portal.network.api
 from apilog.models import OF_ONE_ROW, write, write_alone, write_together
@@ -237,6 +238,8 @@ api = Api(title="Latchkey", version="1", urls_namespace="api")
 mount = api.mount
 
 mount("/affiliates", partners.api.affiliates, opened_by=Realm.AFFILIATE)
+for router in partners.offers.api.routers:
+    mount("/affiliates", router, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.postbacks.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.api.networks, opened_by=Realm.NETWORK)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, close_old_connections
 from django.urls import resolve
 from hypothesis import HealthCheck, settings
+from pydantic import BaseModel
 from schemathesis.specs.openapi import checks
 
 import portal.urls  # noqa: F401
@@ -36,6 +38,7 @@ OPERATIONS = [
 RULED = {
     "POST /affiliates/billings/affiliates/invoicestable",
     "POST /affiliates/billings/affiliates/summary",
+    "POST /affiliates/deals",
     "POST /affiliates/pixels",
     "POST /affiliates/pixels/search",
     "PUT /affiliates/pixels/{pixel_id}",
@@ -101,6 +104,16 @@ def test_every_operation_says_which_errors_it_can_answer(path: str, method: str,
     assert set(operation["responses"]) - {"200"} == errors
     assert bool(operation.get("security")) is ("/meta/" not in path)
     assert operation["summary"] and operation["description"]
+
+
+def test_no_two_models_share_a_name_and_with_it_a_schema() -> None:
+    ours = [model.__name__ for model in models_below(BaseModel) if model.__module__.startswith(("partners", "portal"))]
+
+    assert not [name for name, count in Counter(ours).items() if count > 1]
+
+
+def models_below(model: type[BaseModel]) -> set[type[BaseModel]]:
+    return {each for child in model.__subclasses__() for each in ({child} | models_below(child))}
 
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
-from django.db.models import Exists, F, OuterRef, Prefetch, Q
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Prefetch, Q
 from django.utils.timezone import localdate, now
 
 from partners.models import Partner
@@ -37,17 +37,21 @@ class OfferQuerySet(models.QuerySet["Offer"]):
         hidden = Q(visibility=Offer.Visibility.PRIVATE) & ~Exists(approvals_of(partner))
         return self.exclude(status=Offer.Status.DELETED).exclude(hidden)
 
+    def open_to(self, partner: Partner) -> Self:
+        """What the partner need not apply for, or no longer, whether it can be run today or not."""
+        return self.exclude(status=Offer.Status.DELETED).filter(is_open_to(partner))
+
     def runnable_by(self, partner: Partner) -> Self:
         """What the partner may send traffic to today: active, not over, and public or approved for it."""
-        may = Q(visibility=Offer.Visibility.PUBLIC) | Exists(approvals_of(partner))
-        today = localdate(timezone=Network.load().zone)
-        lasts = Q(live_until=None) | Q(live_until__gte=today)
-        return self.filter(may, lasts, status=Offer.Status.ACTIVE)
+        return self.filter(runs_today() & is_open_to(partner))
 
     def for_answer(self, partner: Partner) -> Self:
         """With all that the partner is told of an offer, in the same number of queries for any number of offers."""
         return (
-            self.select_related("category")
+            self.annotate(
+                is_runnable=ExpressionWrapper(runs_today() & is_open_to(partner), output_field=models.BooleanField())
+            )
+            .select_related("category")
             .prefetch_related(
                 Prefetch("payouts", OfferPayout.objects.for_answer(partner)),
                 Prefetch("applications", partner.applications.all(), to_attr="own_applications"),
@@ -60,6 +64,16 @@ class OfferQuerySet(models.QuerySet["Offer"]):
 
 def approvals_of(partner: Partner) -> models.QuerySet[Application]:
     return Application.objects.approved().filter(offer=OuterRef("pk"), partner=partner)
+
+
+def is_open_to(partner: Partner) -> Q:
+    return Q(visibility=Offer.Visibility.PUBLIC) | Q(Exists(approvals_of(partner)))
+
+
+def runs_today() -> Q:
+    """Where the network is: an offer's last day is over when it is over there."""
+    today = localdate(timezone=Network.load().zone)
+    return Q(status=Offer.Status.ACTIVE) & (Q(live_until=None) | Q(live_until__gte=today))
 
 
 class Offer(models.Model):
@@ -125,8 +139,9 @@ class Offer(models.Model):
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
-    # Only there on rows of for_answer(): the partner's application, if it has made one.
+    # Only there on rows of for_answer(): the partner's application, if it has made one, and whether it runs the offer.
     own_applications: list[Application]
+    is_runnable: bool
 
     objects = OfferQuerySet.as_manager()
 
@@ -166,6 +181,35 @@ class Offer(models.Model):
     def code(self) -> str:
         """What stands for it in tracking links."""
         return code_of_offer(self.pk)
+
+    @property
+    def own_status(self) -> str:
+        """How the partner of for_answer() stands to the offer: what its application has come to, or what there is to
+        come to: ``public`` or ``require_approval``."""
+        if self.visibility == self.Visibility.PUBLIC:
+            return str(self.Visibility.PUBLIC)
+        if self.own_applications:
+            return str(self.own_applications[0].status)
+        return str(self.Visibility.REQUIRE_APPROVAL)
+
+    @property
+    def obstacle(self) -> str:
+        """Why the partner of for_answer() cannot run the offer, as the rest of a sentence; empty when it can."""
+        if self.is_runnable:
+            return ""
+        waits = {
+            "require_approval": "it needs approval, so apply for it first",
+            Application.Status.PENDING: "your application has not been answered yet",
+            Application.Status.REJECTED: "your application was rejected",
+        }
+        if self.status == self.Status.ACTIVE:
+            return waits.get(self.own_status) or f"it ended on {self.live_until}"
+        return "it is paused" if self.status == self.Status.PAUSED else "it has not started yet"
+
+    @property
+    def default_payout(self) -> OfferPayout:
+        """What the conversion itself pays. Takes the prefetched ones: ask with for_answer() or for_review()."""
+        return next(payout for payout in self.payouts.all() if payout.is_default)
 
     @property
     def has_caps(self) -> bool:

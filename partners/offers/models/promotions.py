@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models, transaction
@@ -97,8 +99,14 @@ class DealQuerySet(models.QuerySet["Deal"]):
     def of(self, offers: models.QuerySet[models.Model]) -> Self:
         return self.filter(offer__in=offers)
 
+    def kept(self) -> Self:
+        return self.filter(withdrawn_at=None)
+
     def standing(self, standing: Standing, today: date) -> Self:
         return self.filter(standing_is(standing, today))
+
+    def standing_in(self, standings: Iterable[Standing], today: date) -> Self:
+        return self.filter(reduce(or_, (standing_is(standing, today) for standing in standings)))
 
     def for_answer(self) -> Self:
         return self.select_related("offer").order_by("pk")
@@ -161,6 +169,9 @@ class CouponCodeQuerySet(models.QuerySet["CouponCode"]):
     def usable_by(self, partner: Partner) -> Self:
         """Everybody's, and the partner's own; never another's."""
         return self.filter(Q(partner=None) | Q(partner=partner))
+
+    def kept(self) -> Self:
+        return self.filter(withdrawn_at=None)
 
     def standing(self, standing: Standing, today: date) -> Self:
         return self.filter(standing_is(standing, today))
