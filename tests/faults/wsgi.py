@@ -1,4 +1,4 @@
-"""The site with one more operation, which changes something that tests can count."""
+"""The site with two more operations: one changes something that tests can count, one streams without end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ django.setup()
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.db import connection  # noqa: E402
-from django.http import HttpRequest  # noqa: E402
+from django.http import HttpRequest, StreamingHttpResponse  # noqa: E402
 from ninja import Router  # noqa: E402
 
 from keys.gate import Realm  # noqa: E402
 from portal import api  # noqa: E402
+from portal.web.streams import csv_out, stream  # noqa: E402
 
 faults = Router()
 
@@ -25,6 +26,12 @@ def change_something(request: HttpRequest) -> dict[str, str]:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO faults_change VALUES (%s)", [request.headers["User-Agent"]])
     return {"changed": "something"}
+
+
+@faults.get("/stream")
+def stream_without_end(request: HttpRequest, rows: int) -> StreamingHttpResponse:
+    query = "SELECT g AS number, repeat(md5(g::text), 8) AS text FROM generate_series(1, %s) g"
+    return stream(csv_out(query, [rows]), "text/csv; charset=utf-8")
 
 
 api.mount("/faults", faults, opened_by=Realm.AFFILIATE)
