@@ -89,6 +89,7 @@ def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
         operation = run.__self__.view_func  # type: ignore[attr-defined]
         action, limit = operation.__name__, getattr(operation, "limit", None)
         is_quick = getattr(operation, "is_quick", False)
+        is_reading = getattr(operation, "is_reading", False)
 
         @wraps(run)
         def guarded(request: CallRequest, **parameters: Any) -> HttpResponse:
@@ -99,7 +100,7 @@ def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
             if realm is not None:
                 # Before any transaction, so that what is spent stays spent and no lock is held on.
                 admit(request, call, realm, limit)
-            if call.method not in CHANGING:
+            if is_reading or call.method not in CHANGING:
                 return run(request, **parameters)
             with transaction.atomic():
                 response = run_or_take_back(run, request, parameters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db import connection
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import include, path
 from ninja import Router
@@ -12,7 +13,7 @@ from ninja.errors import HttpError
 from keys.gate import Realm, Refused
 from partners.models import Partner
 from portal.api import Api, http_error, refused, unexpected
-from portal.web.api import quick
+from portal.web.api import quick, reads
 from portal.web.streams import csv_out, stream
 from tests.conftest import SETUP
 
@@ -32,6 +33,17 @@ def create_partner(request: HttpRequest, then: str = "") -> dict[str, int]:
 @reading.get("/reading")
 def read(request: HttpRequest) -> dict[str, bool]:
     return {"read": True}
+
+
+@reading.post("/reading-by-post")
+@reads
+def read_by_post(request: HttpRequest) -> dict[str, bool]:
+    return {"in_a_transaction": connection.in_atomic_block}
+
+
+@changing.post("/changing-by-post")
+def change_by_post(request: HttpRequest) -> dict[str, bool]:
+    return {"in_a_transaction": connection.in_atomic_block}
 
 
 @reading.get("/quick-reading")

@@ -395,6 +395,18 @@ def test_routers_share_a_prefix_and_each_of_their_calls_is_counted_once(
     assert row_of(answer).outcome == "ok"
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("changing_urls")
+@pytest.mark.parametrize(("path", "expected"), [("reading-by-post", False), ("changing-by-post", True)])
+def test_an_operation_that_only_reads_runs_outside_a_transaction_even_by_post(
+    network_key: str, call: Call, path: str, expected: bool
+) -> None:
+    answer = call(network_key).post(f"/v1/networks/{path}")
+
+    assert answer.json() == {"in_a_transaction": expected}
+    assert row_of(answer).outcome == "ok"
+
+
 def read_key(request: HttpRequest, key_id: int) -> None: ...
 
 

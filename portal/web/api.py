@@ -71,6 +71,16 @@ def quick(operation: Operation) -> Operation:
     return operation
 
 
+def reads(operation: Operation) -> Operation:
+    """Declares that an operation only reads, although its method is POST because its question is a long one.
+
+    It runs without a transaction then, so that what it streams is sent as it is read, and its row is written like that
+    of a GET. Goes below the router's decorator.
+    """
+    operation.is_reading = True  # type: ignore[attr-defined]
+    return operation
+
+
 def speaks_json(request: HttpRequest) -> bool:
     """Whether the client speaks JSON: it accepts it by name, sent it, or uses the dialect's own key header."""
     return (
