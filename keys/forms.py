@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -149,6 +150,24 @@ class CeilingForm(forms.Form):
         required=False,
         min_value=1,
         help_text="Leave it empty and the key may use whatever is left of the network's budget.",
+    )
+
+
+class RotateForm(forms.Form):
+    """How long the old key works on once its successor has made its first call."""
+
+    grace = forms.TypedChoiceField(
+        label="When the new key is first used, the old one works on for",
+        choices=[
+            (0, "no longer: it ends at once"),
+            (3600, "an hour"),
+            (86_400, "24 hours"),
+            (3 * 86_400, "3 days"),
+            (7 * 86_400, "7 days"),
+        ],
+        coerce=lambda seconds: timedelta(seconds=int(seconds)),
+        initial=86_400,
+        widget=forms.RadioSelect,
     )
 
 

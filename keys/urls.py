@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("partners/<int:partner_id>/api/keys/<int:key_id>/reveal/", partner.reveal, name="reveal"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/rename/", partner.rename, name="rename"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/ceiling/", partner.ceiling, name="ceiling"),
+    path("partners/<int:partner_id>/api/keys/<int:key_id>/rotate/", partner.rotate, name="rotate"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/revoke/", partner.revoke, name="revoke"),
     path(
         "partners/<int:partner_id>/api/keys/<int:key_id>/allowlist/",

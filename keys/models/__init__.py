@@ -5,10 +5,12 @@ from keys.models.key import (
     AlreadyIssued,
     AlreadyListed,
     AlreadyRevoked,
+    AlreadyRotated,
     Key,
     KeyQuerySet,
     NetworkKeyChanged,
     NotRevealable,
+    NotRotatable,
 )
 from keys.models.limits import AboveBudget, OperationLimit, Window
 
@@ -18,10 +20,12 @@ __all__ = [
     "AlreadyIssued",
     "AlreadyListed",
     "AlreadyRevoked",
+    "AlreadyRotated",
     "Key",
     "KeyQuerySet",
     "NetworkKeyChanged",
     "NotRevealable",
+    "NotRotatable",
     "OperationLimit",
     "Window",
 ]

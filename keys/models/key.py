@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import connection, models, transaction
@@ -52,6 +53,18 @@ class AlreadyListed(Exception):
     """The allowlist has this network already."""
 
 
+class NotRotatable(Exception):
+    """A network key is replaced by generating another; a revoked or expired key has nothing to hand over."""
+
+
+class AlreadyRotated(Exception):
+    """The key has a successor; ``successor`` is it."""
+
+    def __init__(self, successor: Key) -> None:
+        self.successor = successor
+        super().__init__(str(successor))
+
+
 class NotRevealable(Exception):
     """A network key is stored as a digest alone; a revoked or expired key is not shown again."""
 
@@ -66,7 +79,12 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def for_listing(self) -> Self:
         """Live ones first, newest first, with what a row shows; the same number of queries for any number of keys."""
         live_first = Case(When(is_live(), then=0), default=1)
-        return self.select_related("partner").prefetch_related("allowlist").order_by(live_first, "-created_at", "-pk")
+        successors = models.Prefetch("successors", Key.objects.filter(revoked_at=None), to_attr="live_successors")
+        return (
+            self.select_related("partner", "replaces")
+            .prefetch_related("allowlist", successors)
+            .order_by(live_first, "-created_at", "-pk")
+        )
 
     def by_last_use(self, *, latest_first: bool) -> Self:
         """Keys that were never used count as the longest unused."""
@@ -116,10 +134,16 @@ class Key(models.Model):
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.CharField(max_length=200, blank=True)
+    # The key that this one is the successor of, and how long that one works on after this one's first call.
+    replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="successors")
+    grace_seconds = models.PositiveIntegerField(null=True)
     # The most calls this key may make in a window of the network's budget; null: as many as the network's.
     ceiling = models.PositiveIntegerField(null=True)
     last_used_at = models.DateTimeField(null=True)
     last_used_ip = InetAddressField(null=True, store_prefix_length=False)
+
+    # Only there on rows of for_listing(): the successor, if there is one that was not revoked.
+    live_successors: list[Key]
 
     objects = KeyQuerySet.as_manager()
 
@@ -155,6 +179,12 @@ class Key(models.Model):
             models.CheckConstraint(
                 condition=Q(ceiling=None) | Q(ceiling__gte=1), name="key_ceiling_lets_calls_through"
             ),
+            models.CheckConstraint(
+                condition=Q(replaces=None, grace_seconds=None)
+                | Q(realm="affiliate", replaces__isnull=False, grace_seconds__isnull=False, grace_seconds__lte=604800),
+                name="successor_of_a_partner_key_has_a_grace_period",
+            ),
+            models.UniqueConstraint(fields=["replaces"], condition=Q(revoked_at=None), name="key_has_one_successor"),
             models.UniqueConstraint(fields=["partner", "submission"], name="key_submission_issues_once"),
             models.UniqueConstraint(
                 fields=["realm"],
@@ -184,6 +214,16 @@ class Key(models.Model):
         return f"at most {self.ceiling:,} calls per window"
 
     @property
+    def grace_in_words(self) -> str:
+        """How long the replaced key works on, e.g. "24 hours after"; of a successor alone."""
+        hours = (self.grace_seconds or 0) // 3600
+        if not hours:
+            return "the moment of"
+        if hours == 1:
+            return "an hour after"
+        return f"{hours} hours after" if hours <= 48 else f"{hours // 24} days after"
+
+    @property
     def is_live(self) -> bool:
         return self.state is self.State.LIVE
 
@@ -211,6 +251,12 @@ class Key(models.Model):
             earlier = partner.keys.filter(submission=submission).first()
             if earlier is not None:
                 raise AlreadyIssued(earlier)
+        key, secret = cls._make(partner=partner, label=label, submission=submission, by=by)
+        Event.record(EventKind.KEY_ISSUED, by=by, subject=key, partner=partner)
+        return key, secret
+
+    @classmethod
+    def _make(cls, *, partner: Partner, label: str, by: Actor, **more: Any) -> tuple[Key, str]:
         secret = new_secret(AFFILIATE_PREFIX)
         # The ciphertext is bound to the row's id, so the id comes first.
         key_id = next_id()
@@ -224,11 +270,45 @@ class Key(models.Model):
             hint=hint_of(secret),
             ciphertext=ciphertext,
             encryption_key=number,
-            submission=submission,
             created_by=by.full_label,
+            **more,
         )
-        Event.record(EventKind.KEY_ISSUED, by=by, subject=key, partner=partner)
         return key, secret
+
+    @transaction.atomic
+    def rotate(self, *, grace: timedelta, by: Actor) -> tuple[Key, str]:
+        """Issues the successor, with the same label, allowlist and ceiling; answers it with its secret.
+
+        Both keys work until the successor is first used. From that call on this one has ``grace`` (at most 7 days)
+        left, and expires by itself; see keys_admit.
+
+        :raises NotRotatable: when this is a network key, revoked or expired
+        :raises AlreadyRotated: when it has a successor, perhaps because someone else was faster
+        """
+        current = Key.objects.select_for_update(of=("self",)).select_related("partner").get(pk=self.pk)
+        if current.partner is None or not current.is_live:
+            raise NotRotatable
+        earlier = current.successors.filter(revoked_at=None).first()
+        if earlier is not None:
+            raise AlreadyRotated(earlier)
+        successor, secret = Key._make(
+            partner=current.partner,
+            label=current.label,
+            ceiling=current.ceiling,
+            replaces=current,
+            grace_seconds=int(grace.total_seconds()),
+            by=by,
+        )
+        for entry in current.allowlist.all():
+            successor.allowlist.create(network=entry.network, label=entry.label, created_by=by.full_label)
+        Event.record(
+            EventKind.KEY_ROTATED,
+            by=by,
+            subject=successor,
+            partner=current.partner,
+            details={"replaces": current.hint, "grace_hours": grace / timedelta(hours=1)},
+        )
+        return successor, secret
 
     @classmethod
     @transaction.atomic

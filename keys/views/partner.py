@@ -12,9 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_tables2 import RequestConfig
 
-from keys.forms import AddKeyForm, CeilingForm, LabelForm
+from keys.forms import AddKeyForm, CeilingForm, LabelForm, RotateForm
 from keys.invitation import invitation
-from keys.models import AboveBudget, AlreadyIssued, AlreadyRevoked, Key
+from keys.models import AboveBudget, AlreadyIssued, AlreadyRevoked, AlreadyRotated, Key, NotRotatable
 from keys.readiness import concerns_about
 from keys.tables import KeyTable
 from keys.views.secrets import answer_secret
@@ -144,6 +144,32 @@ def ceiling(request: UserRequest, partner_id: int, key_id: int) -> HttpResponse:
             return done(request, redirect_to=reverse("keys:partner", args=[partner_id]), event="keys:changed")
     context = {"key": key, "form": form, "settings": Network.load(), "back": reverse("keys:partner", args=[partner_id])}
     return render_page(request, "keys/ceiling.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(ISSUE_PARTNER_KEYS)
+@never_cache
+@limited("20/m", by=by_user, what="Issuing keys")
+def rotate(request: UserRequest, partner_id: int, key_id: int) -> HttpResponse:
+    key = key_of(request, partner_id, key_id)
+    form = RotateForm(request.POST if request.method == "POST" else None)
+    back = reverse("keys:partner", args=[partner_id])
+    if not form.is_valid():
+        context = {"key": key, "form": form, "back": back}
+        return render_page(request, "keys/rotate.html", context, status=422 if form.is_bound else 200)
+    try:
+        successor, _ = key.rotate(grace=form.cleaned_data["grace"], by=request.actor)
+        messages.success(request, f"{successor} was issued to replace {key.hint}. Both work until it is first used.")
+    except AlreadyRotated as earlier:
+        successor = earlier.successor
+        messages.info(request, f"{successor} had been issued to replace it already.")
+    except NotRotatable:
+        messages.warning(
+            request, f"{key} is {key.state.label.lower()}: there is nothing to replace. Add a key instead."
+        )
+        return done(request, redirect_to=back, event="keys:changed")
+    send_url = reverse("keys:send", args=[partner_id, successor.pk])
+    return done(request, redirect_to=send_url, event="keys:changed", next_dialog=send_url)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
