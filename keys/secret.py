@@ -16,6 +16,8 @@ __all__ = [
     "AFFILIATE_PREFIX",
     "ALPHABET",
     "CHECKSUM_LENGTH",
+    "KEY_BYTES",
+    "KEY_LENGTH",
     "LOOKS_LIKE_A_KEY",
     "NETWORK_PREFIX",
     "RANDOM_LENGTH",
@@ -35,6 +37,8 @@ AFFILIATE_PREFIX = "lk_aff_"
 NETWORK_PREFIX = "lk_net_"
 
 PATTERN = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{38}")
+KEY_BYTES = re.compile(PATTERN.pattern.encode("ascii"))
+KEY_LENGTH = len(AFFILIATE_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
 # Wider than a key: what someone cut short, or ran together with its neighbour, is still half a secret. An advertiser's
 # token, lk_adv_…, opens nothing of the API, but is as little to be written down.
 LOOKS_LIKE_A_KEY = re.compile(r"lk_(?:aff|net|adv)_[0-9A-Za-z]{8,}", re.IGNORECASE)
