@@ -20,10 +20,12 @@ from apilog.tallies import keep_up
 from keys.gate import Call, Outcome
 from keys.models import Key
 from partners.models import Flag, Partner
+from partners.offers.models import Offer
 from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event, Role, User
 from portal.demo.companies import CLIENTS, COMPANIES, LABELS, Company
+from portal.demo.programme import Launches
 from portal.network.models import Network
 from portal.web.client_ip import Address
 from portal.web.ids import first_id_at
@@ -91,6 +93,7 @@ class Told:
 
     partners: int
     keys: int
+    offers: int
     calls: int
 
 
@@ -106,7 +109,10 @@ class Story:
         self.now = timezone.now()
         self.happenings: list[tuple[datetime, Callable[[], object]]] = []
         self.people: dict[str, User] = {}
+        # When each company signed up, for what it may do only afterwards.
+        self.joined: dict[str, datetime] = {}
         self.calls: list[Call] = []
+        self.launches = Launches(self, seed=seed)
 
     @transaction.atomic
     def tell(self) -> Told:
@@ -115,13 +121,17 @@ class Story:
         self.at(founded + timedelta(hours=1), self.hire_the_people)
         for company in COMPANIES:
             self.plan_company(company)
+        self.launches.plan()
         self.plan_network_keys()
         self.plan_sign_ins()
         for moment, happening in sorted(self.happenings, key=lambda entry: entry[0]):
             self.let(happening, moment)
         self.make_calls()
         return Told(
-            partners=Partner.objects.count(), keys=Key.objects.count(), calls=apilog.models.LoggedCall.objects.count()
+            partners=Partner.objects.count(),
+            keys=Key.objects.count(),
+            offers=Offer.objects.count(),
+            calls=apilog.models.LoggedCall.objects.count(),
         )
 
     def at(self, moment: datetime, happening: Callable[[], object]) -> None:
@@ -159,7 +169,8 @@ class Story:
             currency="USD",
             support_name="Partner Support",
             support_email="support@northwind.example",
-            tracking_domain="go.northwind.example",
+            # No tracking domain: links then lead over this site itself, where a click on one arrives.
+            tracking_domain="",
         )
         # Sixty calls a minute would be spent by two browser tabs; a demo should show a budget, not run into it.
         network.change(by=DEMO, kind=EventKind.BUDGET_CHANGED, budget_requests=3000, budget_seconds=60)
@@ -181,7 +192,7 @@ class Story:
         self.people[short] = user
 
     def plan_company(self, company: Company) -> None:
-        joined = self.days_ago(company.age)
+        joined = self.joined[company.name] = self.days_ago(company.age)
         manager = company.manager or "nadia"
         self.at(joined, lambda: self.sign_up(company, by=manager))
         for short, name, standing, _ in CAST[4:]:

@@ -17,6 +17,7 @@ from keys.gate import Outcome
 from keys.models import Key
 from keys.secret import LOOKS_LIKE_A_KEY
 from partners.models import Flag, Partner
+from partners.offers.models import Application, Deal, Offer, OfferPayout, PayoutType, ProductFeed
 from portal.accounts.models import Event
 from portal.demo.story import CAST
 from portal.network.models import Network
@@ -46,6 +47,26 @@ def test_the_demo_tells_of_a_network_in_every_state() -> None:
     assert Key.objects.live().filter(partner__users__email="paul@latchkey.example").exists()
     assert not Key.objects.filter(partner__users__email="otto@latchkey.example").exists()
     assert set(LoggedCall.objects.values_list("outcome", flat=True)) == set(Outcome) - {Outcome.ERROR}
+
+
+def test_the_demo_runs_a_programme_with_offers_of_every_kind() -> None:
+    demo()
+
+    acme = Partner.objects.get(name="Acme Media")
+    assert Offer.objects.count() >= 24
+    assert set(Offer.objects.values_list("status", flat=True)) == set(Offer.Status.values)
+    assert set(Offer.objects.values_list("visibility", flat=True)) == set(Offer.Visibility.values)
+    assert set(OfferPayout.objects.values_list("payout_type", flat=True)) == set(PayoutType.values)
+    assert not OfferPayout.objects.filter(revenue_amount=0, revenue_percentage=0).exists()
+    assert Offer.objects.filter(created_at__gt=timezone.now() - timedelta(days=60)).count() == 0
+    assert {application.status for application in acme.applications.all()} == set(Application.Status)
+    assert Offer.objects.filter(visibility="private").visible_to_partner(acme).count() == 0
+    assert Offer.objects.runnable_by(acme).count() >= 15
+    assert acme.coupon_codes.exists() and acme.payouts.exists()
+    assert {deal.standing(timezone.now().date()) for deal in Deal.objects.all()} == {"active"}
+    assert ProductFeed.objects.filter(items__isnull=False).distinct().count() == 2
+    first = Event.objects.filter(kind="offer.launched").earliest("pk")
+    assert first.occurred_at == Offer.objects.earliest("created_at").created_at
 
 
 def test_the_demo_takes_its_password_from_the_environment(settings: Settings) -> None:

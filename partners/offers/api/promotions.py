@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.timezone import localdate
 from ninja import Router
@@ -23,7 +23,7 @@ from partners.offers.models.promotions import DealQuerySet
 from portal.network.currencies import money
 from portal.network.models import Network
 from portal.web.api import EXPORTS, PAGED, limited, paged, paging
-from portal.web.exports import csv_chunks
+from portal.web.exports import stream_csv
 
 affiliates = Router(tags=["Offers"])
 
@@ -293,17 +293,13 @@ def list_feeds(request: PartnerRequest, offer_id: int) -> dict[str, Any]:
     },
 )
 @limited(EXPORTS)
-def download_feed(request: PartnerRequest, offer_id: int, feed_id: int) -> HttpResponse:
+def download_feed(request: PartnerRequest, offer_id: int, feed_id: int) -> StreamingHttpResponse:
     """The products as CSV, by sku, prices in the offer's currency. The links are your tracking links, each to its
     product. For an offer that you cannot run this is a 400 that says why."""
     offer = runnable_offer_of(request, offer_id)
     feed = get_object_or_404(offer.product_feeds.all(), pk=feed_id)
     rows = products(feed, offer, Links.of(request.call.partner))
-    return HttpResponse(
-        "".join(csv_chunks(CSV_COLUMNS, rows)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="products-{feed.pk}.csv"'},
-    )
+    return stream_csv(f"products-{feed.pk}.csv", CSV_COLUMNS, rows)
 
 
 def products(feed: ProductFeed, offer: Offer, links: Links) -> Iterator[dict[str, object]]:

@@ -31,7 +31,8 @@ class Command(BaseCommand):
         password = password or settings.DEMO_PASSWORD or new_password()
         told = Story(password=password, seed=seed).tell()
         self.stdout.write(
-            f"\n{Network.load()} is set up: {told.partners} partners, {told.keys} keys, {told.calls} API calls.\n"
+            f"\n{Network.load()} is set up: {told.partners} partners, {told.keys} keys, {told.offers} offers, "
+            f"{told.calls} API calls.\n"
             f"\nSign in at {settings.BASE_URL}/sign-in/ with one of these and the password {password}\n\n"
         )
         for short, name, standing, what in CAST:
