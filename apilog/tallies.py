@@ -15,7 +15,7 @@ SPANS = (MINUTE, TEN_MINUTES, HOUR)
 # Keys are many, and one key's minutes are few enough to count from the log itself.
 SPANS_BY_KEY = (TEN_MINUTES, HOUR)
 # A row commits a moment after its call was received. No call is still running after this long: statements end
-# after 30 seconds.
+# after 30 seconds, and a stream, whose row commits with its first block, has that within 50.
 SETTLED_AFTER = timedelta(minutes=2)
 # So that catching up after a standstill takes many short transactions and not a long one.
 STEP = timedelta(hours=1)

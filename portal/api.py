@@ -51,7 +51,7 @@ from keys.gate import (
 )
 from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, complete
 from portal.api_streams import LoggedStream, begin
-from portal.web.api import error_answer
+from portal.web.api import OperationLimit, error_answer
 from portal.web.combining import Combiner, WorkStopped
 
 log = logging.getLogger(__name__)
@@ -226,11 +226,26 @@ class Api(NinjaAPI):
         document = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
         document["components"].update(COMMON_COMPONENTS)
         document["components"]["schemas"]["Error"] = ERROR_SCHEMA
+        limits = self._limits()
         for path, operations in document["paths"].items():
             realm = next((realm for prefix, realm in self.realms.items() if f"{prefix}/" in path), None)
             for operation in operations.values():
-                complete(operation, is_guarded=realm is not None)
+                complete(operation, is_guarded=realm is not None, limit=limits.get(operation["operationId"]))
         return document
+
+    def _limits(self) -> dict[str, OperationLimit]:
+        """The stricter limit of each operation that declares one, by the operation's id."""
+        operations = (
+            operation
+            for _, router in self._routers
+            for view in router.path_operations.values()
+            for operation in view.operations
+        )
+        return {
+            self.get_openapi_operation_id(operation): operation.view_func.limit
+            for operation in operations
+            if hasattr(operation.view_func, "limit")
+        }
 
 
 PARAMETER = re.compile(r"\{[^}]*\}")

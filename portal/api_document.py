@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from portal.web.api import OperationLimit
 
 ERROR_SCHEMA = {
     "title": "Error",
@@ -80,8 +83,9 @@ COMMON_COMPONENTS: dict[str, Any] = {
 }
 
 
-def complete(operation: dict[str, Any], *, is_guarded: bool) -> None:
-    """Adds to an operation's documentation the errors it can answer, its headers, and the keys that open it."""
+def complete(operation: dict[str, Any], *, is_guarded: bool, limit: OperationLimit | None) -> None:
+    """Adds to an operation's documentation the errors it can answer, its headers, the keys that open it, and the name
+    of its stricter limit."""
     for status, response in operation["responses"].items():
         if 200 <= int(status) < 300:
             response["headers"] = references((*ALWAYS, *BUDGET) if is_guarded else ALWAYS)
@@ -90,3 +94,5 @@ def complete(operation: dict[str, Any], *, is_guarded: bool) -> None:
             operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{status}"})
     if is_guarded:
         operation["security"] = [{name: []} for name in COMMON_COMPONENTS["securitySchemes"]]
+    if limit is not None:
+        operation["x-limit"] = limit.name

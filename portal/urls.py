@@ -7,6 +7,7 @@ from portal.api import api
 from portal.gallery import gallery
 from portal.guide import guide
 from portal.home import home
+from portal.reference import reference, reference_document
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
@@ -18,6 +19,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apilog.patterns.urls")),
     path("", include("portal.status.urls")),
     path("guide/", guide, name="guide"),
+    path("docs/", reference, {"name": "reference"}, name="reference"),
+    path("docs/openapi.json", reference_document, {"name": "reference"}, name="reference_document"),
+    path("docs/network/", reference, {"name": "network_reference"}, name="network_reference"),
+    path(
+        "docs/network/openapi.json",
+        reference_document,
+        {"name": "network_reference"},
+        name="network_reference_document",
+    ),
     path("v1/", api.urls),
 ]
 
