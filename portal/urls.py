@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.accounts.urls")),
     path("", include("portal.network.urls")),
     path("", include("partners.urls")),
+    path("", include("partners.billing.urls")),
     path("", include("keys.urls")),
     path("", include("apilog.urls")),
     path("", include("apilog.patterns.urls")),

@@ -107,6 +107,10 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
             invoices = invoices.filter(Q(balance__lte=at_most))
         return invoices
 
+    def overdue(self) -> Self:
+        """Of which something is owed for longer than agreed; also for rows of with_totals()."""
+        return self.standing().unpaid().alias(due=DUE_ON).filter(Q(due__lt=TODAY_THERE))
+
     def newest_first(self) -> Self:
         return self.order_by("-starts_on", "-pk")
 
@@ -133,6 +137,21 @@ COVERS = Func(
     midnight("ends_on", later=" + interval '1 day'"),
     function="tstzrange",
     output_field=DateTimeRangeField(),
+)
+
+
+def day_there(*expressions: Any, template: str) -> Func:
+    return Func(F("timezone"), *expressions, template=template, output_field=models.DateField())
+
+
+# Today, and the day on which an invoice is due, both in its own time zone.
+TODAY_THERE = day_there(template="timezone(%(expressions)s, now())::date")
+DUE_ON = Func(
+    day_there(F("created_at"), template="timezone(%(expressions)s)::date"),
+    F("payment_terms"),
+    template="(%(expressions)s)",
+    arg_joiner=" + ",
+    output_field=models.DateField(),
 )
 
 

@@ -49,6 +49,10 @@ class Item:
         return cls(LineKind.ADJUSTMENT, None, "", 1, amount, note=note)
 
     @property
+    def kind_label(self) -> str:
+        return str(self.kind.label)
+
+    @property
     def explanation(self) -> str:
         """What the partner reads beside the figures."""
         return self.note if self.corrects is None else f"Correction of {self.corrects} ({self.corrects.period})"
@@ -100,6 +104,10 @@ class InvoiceLine(models.Model):
 
     def __str__(self) -> str:
         return self.note if self.kind == LineKind.ADJUSTMENT else f"{self.offer_name}: {self.get_kind_display()}"
+
+    @property
+    def kind_label(self) -> str:
+        return str(LineKind(self.kind).label)
 
     @property
     def explanation(self) -> str:
