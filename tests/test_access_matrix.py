@@ -11,6 +11,8 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -24,6 +26,7 @@ from apilog.patterns.models import Pattern
 from apilog.patterns.rules import Finding, Sighting
 from keys.models import Key
 from keys.networks import parse_network
+from partners.billing.models import Invoice, Item, Payment, Period
 from partners.models import Flag, Partner
 from portal.accounts.models import Role, User
 from portal.status.models import Notice
@@ -57,10 +60,20 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
     logged = call(secret).get("/v1/affiliates/affiliate")
     noticed = Sighting(1, key.created_at, key.created_at)
     Pattern.raise_all({(key.pk, "new_action"): Finding("It calls nothing.", {"read": noticed})}, at=key.created_at)
+    invoice = Invoice.raise_for(
+        acme,
+        period=Period(date(2026, 1, 1), date(2026, 1, 31), "UTC"),
+        currency="USD",
+        items=[Item.adjustment(Decimal(10), "A bonus")],
+        by=SETUP,
+    )
+    payment = invoice.record_payment(amount=Decimal(1), method=Payment.Method.OTHER, paid_on=date(2026, 2, 1), by=SETUP)
     return {
         "partner_id": str(acme.pk),
         "flag_id": str(acme.raise_flag(kind=Flag.Kind.QUALITY, note="Odd", by=SETUP).pk),
         "key_id": str(key.pk),
+        "invoice_id": str(payment.invoice_id),
+        "payment_id": str(payment.pk),
         "entry_id": str(entry.pk),
         "call_id": logged["X-Request-ID"],
         "user_id": str(invited.pk),
@@ -111,7 +124,8 @@ def status(client: Client, method: str, url: str, objects: dict[str, str]) -> in
 
 def lines(audience: dict[str, Client], objects: dict[str, str]) -> Iterator[str]:
     routes = sorted(route for route, _ in routed_views() if not route.startswith(ELSEWHERE))
-    width = max(map(len, routes)) + 2
+    # Room to grow: a longer route than these would move every line of the file.
+    width = max(100, *map(len, routes)) + 2
     yield f"{'':{width}}      " + "".join(f"{name:<11}" for name in audience)
     for route in routes:
         url = url_of(route, objects)
