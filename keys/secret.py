@@ -22,10 +22,12 @@ __all__ = [
     "NETWORK_PREFIX",
     "RANDOM_LENGTH",
     "REDACTED",
+    "SHARE_PREFIX",
     "RedactingFormatter",
     "checksum",
     "digest_of",
     "hint_of",
+    "is_secret_of",
     "is_well_formed",
     "mentions_a_key",
     "new_secret",
@@ -35,13 +37,15 @@ __all__ = [
 
 AFFILIATE_PREFIX = "lk_aff_"
 NETWORK_PREFIX = "lk_net_"
+# The token of a one-time link; it opens one page, once.
+SHARE_PREFIX = "lk_one_"
 
 PATTERN = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{38}")
 KEY_BYTES = re.compile(PATTERN.pattern.encode("ascii"))
 KEY_LENGTH = len(AFFILIATE_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
 # Wider than a key: what someone cut short, or ran together with its neighbour, is still half a secret. An advertiser's
-# token, lk_adv_…, opens nothing of the API, but is as little to be written down.
-LOOKS_LIKE_A_KEY = re.compile(r"lk_(?:aff|net|adv)_[0-9A-Za-z]{8,}", re.IGNORECASE)
+# token, lk_adv_…, and a one-time link's, lk_one_…, open nothing of the API, but are as little to be written down.
+LOOKS_LIKE_A_KEY = re.compile(r"lk_(?:aff|net|adv|one)_[0-9A-Za-z]{8,}", re.IGNORECASE)
 REDACTED = "[redacted]"
 ENCODED_PERCENT = re.compile(r"%(?:25)+")
 # A key percent-encoded more often than this fills more than the longest URL.
@@ -51,6 +55,12 @@ MOST_LAYERS = 10
 def is_well_formed(text: str) -> bool:
     """Whether ``text`` could be one of our keys: its shape is right and its checksum fits."""
     return PATTERN.fullmatch(text) is not None and checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
+
+
+def is_secret_of(prefix: str, text: str) -> bool:
+    """Whether ``text`` could be one of our secrets that begin with ``prefix``."""
+    body, end = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
+    return text.startswith(prefix) and len(text) == KEY_LENGTH and text.isascii() and checksum(body) == end
 
 
 def redact(text: str) -> str:

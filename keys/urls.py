@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from keys.views import account, allowlist, network, partner
+from keys.views import account, allowlist, network, partner, share
 
 app_name = "keys"
 
@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("partners/<int:partner_id>/api/add/", partner.add, name="add"),
     path("partners/<int:partner_id>/api/export/", partner.export, name="export"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/send/", partner.send, name="send"),
+    path("partners/<int:partner_id>/api/keys/<int:key_id>/share/", share.make, name="share"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/reveal/", partner.reveal, name="reveal"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/rename/", partner.rename, name="rename"),
     path("partners/<int:partner_id>/api/keys/<int:key_id>/ceiling/", partner.ceiling, name="ceiling"),
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern] = [
         allowlist.disallow_partner_key,
         name="disallow",
     ),
+    path("shared/<str:token>/", share.shared, name="shared"),
     path("account/api/", account.keys, name="account"),
     path("account/api/keys/<int:key_id>/reveal/", account.reveal, name="account_reveal"),
     path("system/api/", network.key, name="network"),

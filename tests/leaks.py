@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 
 import keys.models.key
+import keys.models.share
 import partners.offers.models.catalogue
 from keys.secret import new_secret
 
@@ -36,7 +37,7 @@ def every_secret_is_noted() -> Iterator[None]:
 
     logging.getLogger().addHandler(listener)
     with pytest.MonkeyPatch.context() as patch:
-        for maker in (keys.models.key, partners.offers.models.catalogue):
+        for maker in (keys.models.key, keys.models.share, partners.offers.models.catalogue):
             patch.setattr(maker, "new_secret", make_and_note)
         yield
     logging.getLogger().removeHandler(listener)

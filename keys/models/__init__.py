@@ -13,6 +13,7 @@ from keys.models.key import (
     NotRotatable,
 )
 from keys.models.limits import AboveBudget, OperationLimit, Window
+from keys.models.share import LinkExpired, LinkUsed, ShareLink
 
 __all__ = [
     "AboveBudget",
@@ -23,9 +24,12 @@ __all__ = [
     "AlreadyRotated",
     "Key",
     "KeyQuerySet",
+    "LinkExpired",
+    "LinkUsed",
     "NetworkKeyChanged",
     "NotRevealable",
     "NotRotatable",
     "OperationLimit",
+    "ShareLink",
     "Window",
 ]

@@ -10,6 +10,7 @@ class EventKind(models.TextChoices):
     KEY_REVEALED = "key.revealed", "Key revealed"
     KEY_RENAMED = "key.renamed", "Key renamed"
     KEY_REVOKED = "key.revoked", "Key revoked"
+    KEY_SHARED = "key.shared", "One-time link to a key made"
     KEY_ROTATED = "key.rotated", "Key rotated"
     KEYS_EXPORTED = "keys.exported", "Keys exported"
     ALLOWLIST_ADDED = "allowlist.added", "Allowlist entry added"
