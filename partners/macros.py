@@ -15,6 +15,7 @@ SCHEMES = ("http", "https")
 # RFC 3986 appendix B, with a scheme and an authority required.
 PARTS = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.IGNORECASE | re.DOTALL)
 MACRO = re.compile(r"\{([^{}]*)\}")
+WITH_MACROS = re.compile(r"(\{[^{}]*\})")
 NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 # A backslash is a slash to browsers, white space and control characters vanish or end a header. None is legal in a URL.
 UNFIT = re.compile(r"[\s\\\x00-\x20\x7f]")
@@ -59,6 +60,13 @@ class Vocabulary:
     @property
     def samples(self) -> dict[str, str]:
         return {macro.name: macro.sample for macro in self}
+
+    def marked(self, text: str) -> list[tuple[str, bool]]:
+        """The text in pieces, each with whether it is one of the macros; for pages that highlight them."""
+        pieces = [
+            (piece, piece[1:-1] in self and MACRO.fullmatch(piece) is not None) for piece in WITH_MACROS.split(text)
+        ]
+        return [(piece, is_macro) for piece, is_macro in pieces if piece]
 
     def unknown_in(self, template: Template) -> list[str]:
         """The names of the template's macros that are not in the vocabulary, in the order they stand in."""
@@ -131,11 +139,6 @@ class Template:
         parameter, segment or line. A macro without a value (or with None) is replaced by nothing.
         """
         return "".join(piece if isinstance(piece, str) else piece.filled(values) for piece in self.pieces)
-
-    @property
-    def marked(self) -> list[tuple[str, bool]]:
-        """The text in pieces, each with whether it is a macro; for pages that highlight them."""
-        return [(piece, bool(MACRO.fullmatch(piece))) for piece in re.split(r"(\{[^{}]*\})", self.text) if piece]
 
 
 # Templates are few and filled often: each is parsed once by a process.

@@ -28,6 +28,7 @@ from keys.models import Key
 from keys.networks import parse_network
 from partners.billing.models import Invoice, Item, Payment, Period
 from partners.models import Flag, Partner
+from partners.postbacks.models import Postback
 from portal.accounts.models import Role, User
 from portal.status.models import Notice
 from portal.web.access import every_view_declares_its_access, public, routed_views
@@ -75,6 +76,7 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
         "invoice_id": str(payment.invoice_id),
         "payment_id": str(payment.pk),
         "entry_id": str(entry.pk),
+        "postback_id": str(Postback.add(partner=acme, url="https://acme.example/", by=SETUP).pk),
         "call_id": logged["X-Request-ID"],
         "user_id": str(invited.pk),
         "role_id": str(low.pk),

@@ -26,7 +26,7 @@ from partners.postbacks.models import (
     Unfit,
 )
 from partners.postbacks.vocabulary import POSTBACK
-from portal.web.api import PAGED, paged, paging, quick
+from portal.web.api import PAGED, paged, paging, quick, reads
 
 affiliates = Router(tags=["Postbacks"])
 
@@ -227,6 +227,7 @@ def list_pixels(request: PartnerRequest) -> dict[str, Any]:
     summary="Search your postbacks",
     openapi_extra={"parameters": PAGED["parameters"]},
 )
+@reads
 def search_pixels(request: PartnerRequest, payload: PixelSearch | None = None) -> dict[str, Any]:
     """Your postbacks that match the filters and search terms, the oldest first."""
     asked: dict[str, list[str]] = {}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils.text import Truncator
 from django.utils.timezone import now
 
 from partners.macros import BadTemplate, Template
@@ -92,7 +93,7 @@ class Postback(models.Model):
 
     class PixelType(models.TextChoices):
         CONVERSION = "conversion", "Conversion"
-        POST_CONVERSION = "post_conversion", "Event after a conversion"
+        POST_CONVERSION = "post_conversion", "Event"
 
     class Level(models.TextChoices):
         GLOBAL = "global", "Every offer"
@@ -162,6 +163,19 @@ class Postback(models.Model):
     @property
     def is_html(self) -> bool:
         return self.delivery_method == self.DeliveryMethod.HTML
+
+    @property
+    def delay_in_words(self) -> str:
+        """ "1.5 s", "5 min", or "0 ms"."""
+        if self.delay_ms < 1000:
+            return f"{self.delay_ms} ms"
+        seconds = self.delay_ms / 1000
+        return f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:.3g} min"
+
+    @property
+    def marked(self) -> list[tuple[str, bool]]:
+        """What is delivered, in pieces, each with whether it is a macro; of HTML its beginning."""
+        return POSTBACK.marked(Truncator(self.html_code).chars(300) if self.is_html else self.url)
 
     @property
     def template(self) -> Template:

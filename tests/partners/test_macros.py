@@ -85,17 +85,18 @@ def test_the_text_around_macros_stays_as_it_is_but_in_ascii() -> None:
     assert template.host == "xn--bcher-kva.example"
 
 
-def test_macros_are_listed_once_and_marked_where_they_stand() -> None:
-    template = Template.parse("https://example.com/{b}?x={a}&y={b}")
+def test_macros_are_listed_once() -> None:
+    assert Template.parse("https://example.com/{b}?x={a}&y={b}").macros == ("b", "a")
 
-    assert template.macros == ("b", "a")
-    assert template.marked == [
-        ("https://example.com/", False),
-        ("{b}", True),
-        ("?x=", False),
-        ("{a}", True),
-        ("&y=", False),
-        ("{b}", True),
+
+def test_a_vocabularys_macros_are_marked_where_they_stand() -> None:
+    assert Vocabulary(*SUBS).marked("{sub1} if (x) {y} {sub1}{sub2}") == [
+        ("{sub1}", True),
+        (" if (x) ", False),
+        ("{y}", False),
+        (" ", False),
+        ("{sub1}", True),
+        ("{sub2}", True),
     ]
 
 
