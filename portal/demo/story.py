@@ -25,6 +25,7 @@ from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event, Role, User
 from portal.demo.companies import CLIENTS, COMPANIES, LABELS, Company
+from portal.demo.postbacks import plan_postbacks
 from portal.demo.programme import Launches
 from portal.network.models import Network
 from portal.web.client_ip import Address
@@ -124,6 +125,7 @@ class Story:
         self.launches.plan()
         self.plan_network_keys()
         self.plan_sign_ins()
+        plan_postbacks(self)
         for moment, happening in sorted(self.happenings, key=lambda entry: entry[0]):
             self.let(happening, moment)
         self.make_calls()

@@ -18,6 +18,7 @@ from keys.models import Key
 from keys.secret import LOOKS_LIKE_A_KEY
 from partners.models import Flag, Partner
 from partners.offers.models import Application, Deal, Offer, OfferPayout, PayoutType, ProductFeed
+from partners.postbacks.models import Postback
 from portal.accounts.models import Event
 from portal.demo.story import CAST
 from portal.network.models import Network
@@ -46,6 +47,7 @@ def test_the_demo_tells_of_a_network_in_every_state() -> None:
     assert Key.objects.exclude(allowlist=None).exists()
     assert Key.objects.live().filter(partner__users__email="paul@latchkey.example").exists()
     assert not Key.objects.filter(partner__users__email="otto@latchkey.example").exists()
+    assert {postback.status for postback in Postback.objects.all()} == set(Postback.Status)
     assert set(LoggedCall.objects.values_list("outcome", flat=True)) == set(Outcome) - {Outcome.ERROR}
 
 
