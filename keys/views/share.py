@@ -75,8 +75,8 @@ def gone(request: HttpRequest, reason: str, *, status: int = 410) -> HttpRespons
 
 def answer(request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200) -> HttpResponse:
     response = render(request, template, context, status=status)
-    # The address is as good as the key until it was used: no page that is opened from here may learn it.
-    response["Referrer-Policy"] = "no-referrer"
+    # The address is as good as the key until it was used. That no other site learns it from here is the site's
+    # Referrer-Policy: same-origin; no-referrer would be stricter, but browsers then post the form without an origin.
     response["X-Robots-Tag"] = "noindex"
     # Django would write a line for a refusal, with the path and so with the token.
     response._has_been_logged = True  # type: ignore[attr-defined]

@@ -238,7 +238,7 @@ def test_the_table_says_who_replaces_whom_and_when_the_old_key_was_last_used(
     url = reverse("keys:partner", args=[old.partner_id])
 
     new_row, old_row = page(browse(amir).get(url)).region("key-table").records
-    assert f"replaces {old.hint}, last used now from 127.0.0.1" in new_row["Status"]
+    assert f"the old key {old.hint} now from 127.0.0.1" in new_row["Last used"]
     assert f"until {successor.hint} is first used" in old_row["Status"]
 
     call(secret).get(PATH)

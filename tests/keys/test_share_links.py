@@ -82,7 +82,7 @@ def test_the_link_shows_its_key_once_and_is_gone(
 
     assert acme_key[1] in first.content.decode()
     assert "no-store" in first["Cache-Control"]
-    assert first["Referrer-Policy"] == "no-referrer"
+    assert first["Referrer-Policy"] == "same-origin"
     for answer in (second, opened):
         assert answer.status_code == 410
         assert acme_key[1] not in answer.content.decode()
