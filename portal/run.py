@@ -130,6 +130,10 @@ def run(var: Path) -> int:
         say("Preparing the database …")
         finish(var, interruption, "migrate", "--no-input", "--verbosity=0")
         said = finish(var, interruption, "demo", "--if-empty")
+        # Only a network that was invented this minute gets invented traffic; a real one that has none yet must not.
+        if said:
+            say("Writing its last 60 days of traffic …")
+            said += finish(var, interruption, "demo_traffic", "--if-none")
 
         children: list[Child] = []
         for name, command in [

@@ -1,0 +1,157 @@
+"""Traffic into the database: by COPY, several tables at once, all of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import psycopg
+from django.db import connection
+from psycopg import sql
+
+from partners.models import Partner
+from partners.offers.models import Offer
+from partners.traffic.models import Click, Conversion, Impression
+from partners.traffic.partitions import create_partitions
+from portal.demo.traffic.flow import COLUMNS, Flow
+from portal.demo.traffic.lanes import Market
+
+# Rows that go in one COPY: enough for its beginning and end not to matter, few enough to keep in memory.
+ROWS = 25_000
+
+
+class TrafficExists(Exception):
+    """There is traffic already, and what was asked for would mix with it."""
+
+
+class NobodyToSend(Exception):
+    """No partner who is active may run an offer in that time."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """How many rows of each were written."""
+
+    clicks: int = 0
+    impressions: int = 0
+    conversions: int = 0
+    holds: int = 0
+
+
+def load_traffic(
+    *,
+    clicks: int,
+    days: int,
+    seed: int,
+    until: datetime,
+    impressions: float = 1.0,
+    add: bool = False,
+    partners: Sequence[Partner] | None = None,
+    offers: Sequence[Offer] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Loaded:
+    """Writes ``clicks`` clicks of the ``days`` before ``until``, with the impressions (so many a click) and conversions
+    that go with them, between the given partners and offers, or all there are. All of it is committed, or nothing.
+
+    The same seed and ``until`` write the same rows for the same partners, offers and terms. ``progress`` is told how
+    many clicks more there are.
+
+    :raises TrafficExists: when there is traffic already, unless ``add``
+    :raises NobodyToSend: when no active partner may run any of the offers before ``until``
+    """
+    if not add and (Click.objects.exists() or Impression.objects.exists() or Conversion.objects.exists()):
+        raise TrafficExists
+    until = until.astimezone(UTC).replace(microsecond=0)
+    start = until - timedelta(days=days)
+    random = Random(f"{seed} {until.isoformat()}")  # noqa: S311 -- invented traffic, no secrets
+    found = Partner.objects.order_by("pk") if partners is None else partners
+    catalogue = Offer.objects.order_by("pk") if offers is None else Offer.objects.filter(pk__in=[o.pk for o in offers])
+    market = Market(catalogue.order_by("pk").prefetch_related("creatives", "urls"), random=random)
+    lanes = market.lanes(list(found), clicks=clicks, until=until)
+    if not lanes:
+        raise NobodyToSend
+    create_partitions(start.date(), until.date())
+    flow = Flow(lanes, clicks=clicks, impressions=impressions, start=start, until=until, random=random)
+    written = Loaded()
+    with Writer.connected() as writer:
+        for count, lines in flow.hours():
+            for table, rows in lines.by_table().items():
+                writer.add(table, rows)
+            written.clicks += count
+            written.impressions += len(lines.impression)
+            written.conversions += len(lines.conversion)
+            written.holds += len(lines.hold)
+            if progress is not None:
+                progress(count)
+    return written
+
+
+class Writer:
+    """Gathers rows, and lets each of its connections copy its tables while the next rows are being made."""
+
+    def __init__(self, connections: Sequence[psycopg.Connection[Any]], threads: Sequence[ThreadPoolExecutor]) -> None:
+        self.connections, self.threads = connections, threads
+        self.rows: dict[str, list[str]] = {table: [] for table in COLUMNS}
+        self.running: dict[int, Future[None]] = {}
+
+    @classmethod
+    @contextlib.contextmanager
+    def connected(cls) -> Iterator[Writer]:
+        """Two connections of its own, so that the processors are busy; within a transaction that one's connection,
+        because only there is everything seen, and undone."""
+        with contextlib.ExitStack() as stack:
+            if connection.in_atomic_block:
+                connection.ensure_connection()
+                connections = [connection.connection]
+            else:
+                connections = [stack.enter_context(own_connection()) for _ in range(2)]
+            threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in connections]
+            writer = cls(connections, threads)
+            yield writer
+            writer.finish()
+
+    def add(self, table: str, rows: list[str]) -> None:
+        waiting = self.rows[table]
+        waiting += rows
+        if len(waiting) >= ROWS:
+            self.flush(table)
+
+    def flush(self, table: str) -> None:
+        # Clicks have one connection to themselves, when there are two.
+        place = 0 if table == "traffic_click" else len(self.connections) - 1
+        if place in self.running:
+            self.running[place].result()
+        rows, self.rows[table] = self.rows[table], []
+        self.running[place] = self.threads[place].submit(copy, self.connections[place], table, rows)
+
+    def finish(self) -> None:
+        for table in COLUMNS:
+            self.flush(table)
+        for running in self.running.values():
+            running.result()
+
+
+def copy(to: psycopg.Connection[Any], table: str, rows: list[str]) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), columns)
+    with to.cursor() as cursor, cursor.copy(statement) as lines:
+        for first in range(0, len(rows), 500):
+            lines.write("".join(rows[first : first + 500]))
+
+
+@contextlib.contextmanager
+def own_connection() -> Iterator[psycopg.Connection[Any]]:
+    """Another connection than the one that everybody uses; committed at the end, or rolled back."""
+    own = connection.copy()
+    own.set_autocommit(False)
+    try:
+        yield own.connection
+        own.commit()
+    finally:
+        # What is not committed by now is rolled back.
+        own.close()

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from io import StringIO
+from typing import Any, cast
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import Count, F, Q
+
+from partners.models import Partner
+from partners.offers.models import (
+    Advertiser,
+    Category,
+    Creative,
+    Offer,
+    PayoutType,
+    Revenue,
+    RevenueType,
+    Terms,
+)
+from partners.traffic.models import Click, Conversion, Hold, Impression, Refusal
+from portal.demo.traffic.flow import COLUMNS
+from portal.network.models import Network
+from portal.web.ids import moment_of
+from portal.web.progress import Progress
+from tests.conftest import SETUP
+
+UNTIL = datetime(2026, 5, 29, 15, tzinfo=UTC)
+LONG_AGO = UNTIL - timedelta(days=300)
+CENTS, NOTHING = Decimal("0.0001"), Decimal(0)
+
+
+@pytest.fixture(autouse=True)
+def market(network: Network) -> dict[str, Offer]:
+    for name, country in [("Acme", "US"), ("Orbit", "GB"), ("Fernway", "DE"), ("Kestrel", "GB"), ("Zephyr", "JP")]:
+        partner = Partner.create(name=name, by=SETUP, country_code=country, website=f"https://{name.lower()}.example/")
+        partner.change(by=SETUP, status=Partner.Status.ACTIVE)
+    offers = {
+        "shoes": launch("Shoes", Terms(PayoutType.CPS, percentage=Decimal("7.5")), share(Decimal(11))),
+        "cards": launch("Cards", Terms(PayoutType.CPA, Decimal(25)), per_action(Decimal(40)), holding_period_days=14),
+        "hotels": launch("Hotels", Terms(PayoutType.CPC, Decimal("0.21")), Revenue(RevenueType.RPC, Decimal("0.3"))),
+        "games": launch("Games", Terms(PayoutType.CPM, Decimal("1.35")), Revenue(RevenueType.RPM, Decimal(2))),
+        "boxes": launch(
+            "Boxes",
+            Terms(PayoutType.CPA_CPS, Decimal(3), Decimal(4)),
+            Revenue(RevenueType.RPA_RPS, Decimal(4), Decimal(6)),
+            countries=["US", "GB"],
+            conversion_approval=Offer.ConversionApproval.MANUAL,
+        ),
+        "yen": launch("Yen", Terms(PayoutType.CPS, percentage=Decimal(5)), share(Decimal(8)), currency="JPY"),
+    }
+    offers["boxes"].pay(
+        Terms(PayoutType.CPA, Decimal(9)), earns=per_action(Decimal(12)), by=SETUP, event_name="renewal"
+    )
+    for name in ("shoes", "games"):
+        offers[name].add_creative(
+            name="Banner", creative_type=Creative.Type.IMAGE, resource_url="https://shop.example/b.png", by=SETUP
+        )
+    Partner.objects.update(created_at=LONG_AGO)
+    Offer.objects.update(created_at=LONG_AGO)
+    return offers
+
+
+def launch(name: str, pays: Terms, earns: Revenue, **fields: Any) -> Offer:
+    return Offer.launch(
+        name=name,
+        advertiser=Advertiser.sign_up(name=f"House of {name}", by=SETUP),
+        category=Category.add(name=name, by=SETUP),
+        status=Offer.Status.ACTIVE,
+        visibility=fields.pop("visibility", Offer.Visibility.PUBLIC),
+        destination_url="https://shop.example/",
+        pays=pays,
+        earns=earns,
+        by=SETUP,
+        **fields,
+    )
+
+
+def share(percentage: Decimal) -> Revenue:
+    return Revenue(RevenueType.RPS, percentage=percentage)
+
+
+def per_action(amount: Decimal) -> Revenue:
+    return Revenue(RevenueType.RPA, amount)
+
+
+def demo_traffic(*arguments: str, clicks: int = 6000, until: datetime = UNTIL) -> str:
+    said = StringIO()
+    call_command("demo_traffic", f"--clicks={clicks}", f"--until={until.isoformat()}", *arguments, stdout=said)
+    return said.getvalue()
+
+
+def rows_of(*tables: type[Click | Impression | Conversion]) -> int:
+    """All that stands in the tables, in one number."""
+    digest = 0
+    for table in tables:
+        for row in table._default_manager.order_by("id").values_list():
+            digest = zlib.crc32(repr(row).encode(), digest)
+    return digest
+
+
+def test_there_are_as_many_clicks_as_were_asked_for_within_the_days_that_were() -> None:
+    said = demo_traffic("--days=20")
+
+    clicks = Click.objects.order_by("id")
+    assert said.startswith("6,000 clicks, ")
+    assert clicks.count() == 6000
+    assert UNTIL - timedelta(days=20) <= clicks[0].at < UNTIL - timedelta(days=19)
+    assert UNTIL - timedelta(days=1) < cast(Click, clicks.last()).at < UNTIL
+    assert Conversion.objects.filter(at__gte=UNTIL).count() == 0
+
+
+def test_a_rows_id_is_of_its_own_time() -> None:
+    demo_traffic()
+
+    for table in (Click, Impression, Conversion):
+        assert all(moment_of(row.id) == row.at for row in table._default_manager.all())
+        assert all(row.id.version == 7 for row in table._default_manager.all()[:50])
+
+
+def test_clicks_are_of_every_kind_in_believable_parts() -> None:
+    demo_traffic(clicks=20_000)
+
+    clicks = Click.objects.aggregate(
+        valid=Count("pk", filter=Q(error_code=0)),
+        unique=Count("pk", filter=Q(is_unique=True)),
+        robots=Count("pk", filter=Q(error_code=Refusal.ROBOT)),
+        abroad=Count("pk", filter=Q(error_code=Refusal.COUNTRY_NOT_ALLOWED)),
+    )
+    assert 0.93 < clicks["valid"] / 20_000 < 0.99
+    assert 0.8 < clicks["unique"] / clicks["valid"] < 0.97
+    assert 0.01 < clicks["robots"] / 20_000 < 0.03
+    assert 0 < clicks["abroad"] / 20_000 < 0.03
+    conversions = Conversion.objects.filter(is_event=False).count()
+    assert 0.02 < conversions / clicks["valid"] < 0.05
+    assert set(Conversion.objects.values_list("status", flat=True)) == set(Conversion.Status)
+    assert Conversion.objects.filter(event_name="renewal").exists()
+    assert Conversion.objects.filter(is_view_through=True, clicked_at=None).exists()
+    assert 0.5 < Impression.objects.count() / 20_000 < 1.5
+
+
+def test_a_few_partners_and_offers_have_most_of_the_traffic_and_a_few_words_come_up_most() -> None:
+    demo_traffic(clicks=20_000)
+
+    partners = list(
+        Click.objects.values("partner_id").annotate(n=Count("pk")).order_by("-n").values_list("n", flat=True)
+    )
+    offers = list(Click.objects.values("offer_id").annotate(n=Count("pk")).order_by("-n").values_list("n", flat=True))
+    words = list(Click.objects.values("sub2").annotate(n=Count("pk")).order_by("-n").values_list("n", flat=True))
+    assert partners[0] > 2 * partners[-1]
+    assert offers[0] > 2 * offers[-1]
+    assert len(words) > 300
+    assert sum(words[:10]) > 10 * sum(words[-10:])
+
+
+def test_people_click_when_they_are_awake() -> None:
+    demo_traffic(clicks=20_000)
+
+    by_hour: defaultdict[int, int] = defaultdict(int)
+    for at in Click.objects.filter(country_code="GB").values_list("at", flat=True):
+        by_hour[(at.hour + 1) % 24] += 1
+    night, evening = sum(by_hour[hour] for hour in (2, 3, 4)), sum(by_hour[hour] for hour in (19, 20, 21))
+    assert evening > 5 * night
+    first, last = UNTIL - timedelta(days=60), UNTIL - timedelta(days=14)
+    assert Click.objects.between(last, UNTIL).count() > Click.objects.between(first, first + timedelta(days=14)).count()
+
+
+def test_the_same_seed_and_moment_make_the_same_rows_and_another_seed_others() -> None:
+    def traffic(*arguments: str) -> int:
+        demo_traffic(*arguments, clicks=1500)
+        digest = rows_of(Click, Impression, Conversion)
+        for table in (Click, Impression, Conversion, Hold):
+            table._default_manager.all().delete()
+        return digest
+
+    first = traffic("--seed=3")
+
+    assert traffic("--seed=3") == first
+    assert traffic("--seed=4") != first
+
+
+def test_a_click_is_unique_unless_the_same_visitor_clicked_within_a_day() -> None:
+    demo_traffic("--days=3")
+
+    last: dict[tuple[object, ...], datetime] = {}
+    for click in Click.objects.valid().order_by("id"):
+        visitor = (click.partner_id, click.offer_id, click.ip, click.user_agent)
+        assert click.is_unique == (visitor not in last or click.at - last[visitor] >= timedelta(days=1))
+        if click.is_unique:
+            last[visitor] = click.at
+    assert Click.objects.valid().filter(is_unique=False).exists()
+
+
+def test_money_follows_the_terms_of_the_offer_and_of_the_partner(market: dict[str, Offer]) -> None:
+    acme = Partner.objects.get(name="Acme")
+    market["shoes"].pay_partner(acme, Terms(PayoutType.CPS, percentage=Decimal("9.25")), by=SETUP)
+
+    demo_traffic(clicks=20_000)
+
+    def sales(name: str, **of: Any) -> list[tuple[Decimal, Decimal, Decimal]]:
+        found = Conversion.objects.filter(offer=market[name], **of).values_list("sale_amount", "payout", "revenue")
+        assert found
+        return list(found)
+
+    def part(sale: Decimal, percentage: str) -> Decimal:
+        return (sale * Decimal(percentage) / 100).quantize(CENTS, ROUND_HALF_UP)
+
+    assert all(paid == part(sale, "9.25") for sale, paid, _ in sales("shoes", partner=acme))
+    others = Partner.objects.exclude(pk=acme.pk)
+    assert all(paid == part(sale, "7.5") for sale, paid, _ in sales("shoes", partner__in=others))
+    assert all(earned == part(sale, "11") for sale, _, earned in sales("shoes"))
+    assert all((paid, earned) == (Decimal(25), Decimal(40)) for _, paid, earned in sales("cards"))
+    assert all(paid == earned == 0 for _, paid, earned in sales("hotels"))
+    assert all(paid == 3 + part(sale, "4") for sale, paid, _ in sales("boxes", is_event=False))
+    assert all((paid, earned) == (Decimal(9), Decimal(12)) for _, paid, earned in sales("boxes", is_event=True))
+    assert all(sale == int(sale) for sale, _, _ in sales("yen"))
+    clicks = Click.objects.filter(offer=market["hotels"])
+    assert set(clicks.filter(is_unique=True).values_list("payout", "revenue")) == {(Decimal("0.21"), Decimal("0.3"))}
+    assert set(clicks.filter(is_unique=False).values_list("payout", "revenue")) == {(NOTHING, NOTHING)}
+    assert set(Click.objects.exclude(offer=market["hotels"]).values_list("payout", "revenue")) == {(NOTHING, NOTHING)}
+    shown = Impression.objects.filter(offer=market["games"]).values_list("payout", flat=True)
+    assert set(shown) == {Impression._meta.get_field("payout").to_python("0.00135").quantize(scale_of("payout"))}
+
+
+def scale_of(column: str) -> Decimal:
+    return Decimal(1).scaleb(-cast(Any, Impression._meta.get_field(column)).decimal_places)
+
+
+def test_conversions_come_after_their_clicks_and_keep_what_was_known_of_them() -> None:
+    demo_traffic(clicks=10_000)
+
+    conversions = Conversion.objects.exclude(clicked_at=None).order_by("id")
+    clicks = {click.id: click for click in Click.objects.filter(id__in=conversions.values("transaction_id"))}
+    assert conversions
+    for conversion in conversions:
+        click = clicks[conversion.transaction_id]
+        assert click.error_code == 0
+        assert conversion.clicked_at == click.at < conversion.at
+        kept = (*COLUMNS["traffic_impression"][2:-2], "redirected_from")
+        assert [getattr(conversion, name) for name in kept] == [getattr(click, name) for name in kept]
+
+
+def test_what_is_on_hold_has_an_open_hold_and_what_was_has_one_that_ended(market: dict[str, Offer]) -> None:
+    demo_traffic(clicks=10_000)
+
+    holds = {hold.conversion_id: hold for hold in Hold.objects.all()}
+    held = Conversion.objects.filter(offer=market["cards"])
+    assert {conversion.id for conversion in held} == set(holds)
+    for conversion in held:
+        hold = holds[conversion.id]
+        assert hold.until - conversion.at == timedelta(days=14)
+        assert hold.status == ("rejected" if conversion.status == "invalid" else conversion.status)
+        assert (hold.until > UNTIL) or hold.ended_at is not None
+    assert not Conversion.objects.exclude(offer=market["cards"]).filter(status="on_hold").exists()
+
+
+def test_nobody_sends_traffic_that_may_not(market: dict[str, Offer]) -> None:
+    paused, applied = Partner.objects.get(name="Kestrel"), Partner.objects.get(name="Zephyr")
+    paused.change(by=SETUP, status=Partner.Status.PAUSED)
+    closed = launch("Closed", Terms(PayoutType.CPA, Decimal(5)), per_action(Decimal(7)), visibility="require_approval")
+    Offer.objects.update(created_at=LONG_AGO)
+    closed.apply(partner=Partner.objects.get(name="Orbit"), by=SETUP)
+    admitted_at = UNTIL - timedelta(days=10)
+    closed.admit(partner=applied, by=SETUP)
+    closed.applications.filter(partner=applied).update(approved_at=admitted_at)
+    launched_at = UNTIL - timedelta(days=5)
+    Offer.objects.filter(pk=market["yen"].pk).update(created_at=launched_at)
+    market["games"].change(by=SETUP, status=Offer.Status.PAUSED)
+
+    demo_traffic(clicks=10_000)
+
+    for table in (Click, Impression, Conversion):
+        rows = table._default_manager.all()
+        assert not rows.filter(partner=paused).exists()
+        assert not rows.filter(offer=closed).exclude(partner=applied).exists()
+        assert not rows.filter(offer=closed, at__lt=admitted_at).exists()
+        assert not rows.filter(offer=market["yen"], at__lt=launched_at).exists()
+        assert not rows.filter(offer=market["games"]).exists()
+    assert Click.objects.filter(offer=closed).exists()
+    assert Click.objects.filter(offer=market["yen"]).exists()
+
+
+def test_sales_by_a_partners_coupon_code_need_no_click(market: dict[str, Offer]) -> None:
+    acme = Partner.objects.get(name="Acme")
+    market["shoes"].add_coupon(code="ACME10", partner=acme, by=SETUP)
+    market["shoes"].add_coupon(code="ALL5", by=SETUP)
+
+    demo_traffic(clicks=20_000)
+
+    alone = Conversion.objects.filter(clicked_at=None, is_view_through=False)
+    assert alone
+    assert set(alone.values_list("partner", "offer", "coupon_code", "ip")) == {
+        (acme.pk, market["shoes"].pk, "ACME10", None)
+    }
+    assert not alone.filter(transaction_id=F("id")).exists()
+
+
+def test_traffic_is_not_mixed_with_what_there_is_unless_that_is_asked_for() -> None:
+    demo_traffic(clicks=500)
+
+    with pytest.raises(CommandError, match="--add"):
+        demo_traffic(clicks=500)
+    assert demo_traffic("--if-none", clicks=500) == ""
+    assert Click.objects.count() == 500
+    demo_traffic("--add", "--seed=8", clicks=500)
+    assert Click.objects.count() == 1000
+
+
+def test_without_a_partner_who_may_run_an_offer_nothing_is_written() -> None:
+    Partner.objects.update(status=Partner.Status.PAUSED)
+
+    with pytest.raises(CommandError, match="No active partner"):
+        demo_traffic()
+
+    assert not Click.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_of_a_transaction_it_is_committed_as_a_whole(market: dict[str, Offer]) -> None:
+    demo_traffic(clicks=3000)
+
+    assert Click.objects.count() == 3000
+    assert Conversion.objects.exists()
+
+
+def test_progress_is_shown_at_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, file = StringIO(), StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("portal.web.progress.SECONDS", 0)
+
+    for out in (terminal, file):
+        with Progress(out, total=400, unit="clicks") as progress:
+            progress.advance(100)
+
+    assert " 25%  100 clicks, " in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[K")
+    assert file.getvalue() == ""
