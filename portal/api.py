@@ -34,6 +34,7 @@ import partners.api
 import partners.billing.api
 import partners.offers.api
 import partners.postbacks.api
+import partners.traffic.api
 import portal.network.api
 from apilog.models import OF_ONE_ROW, write, write_alone, write_together
 from keys.gate import (
@@ -255,6 +256,8 @@ mount = api.mount
 
 mount("/affiliates", partners.api.affiliates, opened_by=Realm.AFFILIATE)
 for router in partners.offers.api.routers:
+    mount("/affiliates", router, opened_by=Realm.AFFILIATE)
+for router in partners.traffic.api.routers:
     mount("/affiliates", router, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.postbacks.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)

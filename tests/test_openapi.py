@@ -38,9 +38,15 @@ OPERATIONS = [
 RULED = {
     "POST /affiliates/billings/affiliates/invoicestable",
     "POST /affiliates/billings/affiliates/summary",
+    "POST /affiliates/blockedvariables",
     "POST /affiliates/deals",
     "POST /affiliates/pixels",
     "POST /affiliates/pixels/search",
+    "POST /affiliates/reporting/clicks",
+    "POST /affiliates/reporting/clicks/stream",
+    "POST /affiliates/reporting/conversions",
+    "POST /affiliates/reporting/conversions/export",
+    "POST /affiliates/reporting/onhold",
     "PUT /affiliates/pixels/{pixel_id}",
 }
 site = get_wsgi_application()

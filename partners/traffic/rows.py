@@ -1,0 +1,270 @@
+"""Clicks and conversions as the API answers them (wire.md sections 4 and 5): each row's one definition.
+
+It is an SQL expression, and PostgreSQL makes the JSON of it. So the row that is looked up, the one in a list and the
+one in a stream of millions cannot differ, and Python only passes the bytes on. ``c`` is the row of the traffic, ``o``
+its offer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connection, models
+
+from partners.offers.models import Offer
+from partners.traffic.models import Conversion, Hold, Refusal
+from partners.traffic.models.visits import SUBS
+from portal.network.countries import COUNTRIES
+from portal.network.currencies import DECIMALS
+from portal.web.streams import csv_text
+
+
+def literal(text: str) -> str:
+    """A text of ours in SQL that still takes parameters."""
+    return "'" + text.replace("'", "''").replace("%", "%%") + "'"
+
+
+def hex_of(column: str) -> str:
+    return f"encode(uuid_send({column}), 'hex')"
+
+
+def unix(column: str) -> str:
+    return f"coalesce(floor(extract(epoch FROM {column}))::bigint, 0)"
+
+
+def decimals_of_the_currency() -> str:
+    """SQL for the decimals of the offer's currency; two, unless ours say otherwise."""
+    cases = "".join(
+        f" WHEN {literal(currency)} THEN {decimals}" for currency, decimals in DECIMALS.items() if decimals != 2
+    )
+    return f"CASE o.currency{cases} ELSE 2 END"
+
+
+def money(column: str) -> str:
+    """Rounded as ``portal.network.currencies.rounded`` does."""
+    return f"round({column}, {decimals_of_the_currency()})"
+
+
+def address(column: str) -> str:
+    return f"coalesce(host({column}), '')"
+
+
+def truth(condition: str) -> str:
+    """Never null."""
+    return f"coalesce({condition}, false)"
+
+
+COUNTRY = f"coalesce({literal(json.dumps(COUNTRIES, ensure_ascii=False))}::jsonb ->> c.country_code, c.country_code)"
+# The market areas of the United States have numbers; what is none is left out.
+DMA = "CASE WHEN c.dma ~ '^[0-9]{1,9}$' THEN c.dma::int ELSE 0 END"
+SUB_FIELDS = {sub: f"c.{sub}" for sub in SUBS}
+OFFER = "json_build_object('network_offer_id', c.offer_id, 'name', o.name, 'offer_status', o.status)"
+REASONS = " ".join(f"WHEN {refusal.value} THEN {literal(str(refusal.label))}" for refusal in Refusal if refusal.value)
+EVENTS_COUNT = f"""(
+    SELECT count(*) FROM {Conversion._meta.db_table} e
+    WHERE e.partner_id = c.partner_id AND e.transaction_id = c.transaction_id AND e.is_event
+)"""  # noqa: S608 -- the name of our table
+
+# Name to expression, in the order in which they are answered.
+CONVERSION_TEXTS = {
+    **SUB_FIELDS,
+    "source_id": "c.source_id",
+    "revenue_type": "c.payout_type",
+    "order_id": "c.order_id",
+    "coupon_code": "c.coupon_code",
+    "currency_id": "o.currency",
+    "event": "c.event_name",
+    "session_user_ip": address("c.ip"),
+    "conversion_user_ip": address("c.conversion_ip"),
+    "country": COUNTRY,
+    "region": "c.region",
+    "city": "c.city",
+    "carrier": "c.carrier",
+    "isp": "c.isp",
+    "platform": "c.platform",
+    "os_version": "c.os_version",
+    "device_type": "c.device_type",
+    "brand": "c.device_make",
+    "browser": "c.browser",
+    "language": "c.language",
+    "http_user_agent": "c.user_agent",
+    "referer": "c.referer",
+    **{f"adv{number}": f"c.adv{number}" for number in range(1, 6)},
+    "status": "c.status",
+    "error_message": "c.error_message",
+    "offer_name": "o.name",
+}
+CONVERSION_FIELDS = {
+    "conversion_id": hex_of("c.id"),
+    "transaction_id": hex_of("c.transaction_id"),
+    "conversion_unix_timestamp": unix("c.at"),
+    "click_unix_timestamp": unix("c.clicked_at"),
+    "updated_unix_timestamp": unix("c.updated_at"),
+    "network_offer_id": "c.offer_id",
+    "revenue": money("c.payout"),
+    "payout": money("c.payout"),
+    "sale_amount": money("c.sale_amount"),
+    "is_event": "c.is_event",
+    "is_view_through": "c.is_view_through",
+    "dma": DMA,
+    **CONVERSION_TEXTS,
+}
+CONVERSION_OBJECTS = {
+    "offer": "json_build_object('network_offer_id', c.offer_id, 'name', o.name)",
+    "relationship": f"json_build_object('offer', {OFFER}, 'events_count', {EVENTS_COUNT})",
+}
+
+GEOLOCATION = {
+    "country_code": "c.country_code",
+    "country_name": COUNTRY,
+    "region_code": "coalesce(c.place ->> 'region_code', '')",
+    "region_name": "c.region",
+    "city_name": "c.city",
+    "dma": DMA,
+    "timezone": "coalesce(c.place ->> 'timezone', '')",
+    "carrier_name": "c.carrier",
+    "isp_name": "c.isp",
+    "is_mobile": truth("lower(c.connection_type) IN ('cellular', 'mobile')"),
+    "is_proxy": truth("c.place -> 'is_proxy' = 'true'::jsonb"),
+    "postal_code": "coalesce(c.place ->> 'postal_code', '')",
+}
+DEVICE = {
+    "is_mobile": truth("lower(c.device_type) IN ('mobile', 'phone', 'smartphone', 'tablet')"),
+    "platform_name": "c.platform",
+    "os_version": "c.os_version",
+    "brand": "c.device_make",
+    "model": "c.device_model",
+    "is_tablet": truth("lower(c.device_type) = 'tablet'"),
+    "browser_name": "c.browser",
+    "browser_version": "c.browser_version",
+    "device_type": "c.device_type",
+    "language": "c.language",
+    "is_robot": "c.is_robot",
+}
+
+
+def json_object(fields: dict[str, str]) -> str:
+    return f"json_build_object({', '.join(f'{literal(name)}, {value}' for name, value in fields.items())})"
+
+
+CLICK_FIELDS = {
+    "transaction_id": hex_of("c.id"),
+    "unix_timestamp": unix("c.at"),
+    "is_unique": "c.is_unique::int",
+    "tracking_url": "c.tracking_url",
+    "source_id": "c.source_id",
+    **SUB_FIELDS,
+    "revenue_type": "c.payout_type",
+    "revenue": money("c.payout"),
+    "referer": "c.referer",
+    "error_code": "c.error_code",
+    "error_message": f"CASE c.error_code {REASONS} ELSE '' END",
+    "user_ip": address("c.ip"),
+    "currency_id": "o.currency",
+    "relationship": json_object(
+        {
+            "offer": OFFER,
+            "geolocation": json_object(GEOLOCATION),
+            "device_information": json_object(DEVICE),
+            "query_parameters": "c.parameters",
+        }
+    ),
+}
+
+
+def row_of(fields: dict[str, str]) -> str:
+    """One JSON value. An object takes fifty pairs at most, a row any number of columns."""
+    columns = ", ".join(f'{value} AS "{name}"' for name, value in fields.items())
+    return f"(SELECT row_to_json(r) FROM (SELECT {columns}) r)"  # noqa: S608 -- our own words
+
+
+CLICK = row_of(CLICK_FIELDS)
+CONVERSION = row_of({**CONVERSION_FIELDS, **CONVERSION_OBJECTS})
+HOLD_STATUS = f"""CASE
+    WHEN h.ended_at IS NULL THEN {literal(Conversion.Status.ON_HOLD)}
+    WHEN h.outcome = {literal(Hold.Outcome.REJECTED)} THEN {literal(Conversion.Status.REJECTED)}
+    ELSE {literal(Conversion.Status.APPROVED)}
+END"""
+HELD = json_object(
+    {
+        "on_hold_conversion_id": "h.id",
+        "network_id": "1",
+        "holding_period_end": unix("h.until"),
+        "status": HOLD_STATUS,
+        "conversion": CONVERSION,
+    }
+)
+WITH_OFFER = f"LEFT JOIN {Offer._meta.db_table} o ON o.id = c.offer_id"
+WITH_HOLD = f"""{WITH_OFFER}
+    JOIN {Hold._meta.db_table} h ON h.partner_id = c.partner_id AND h.conversion_id = c.id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is answered of each row, and what has to be joined for it."""
+
+    value: str
+    joins: str = WITH_OFFER
+
+
+CLICKS, CONVERSIONS, HOLDS = Shape(CLICK), Shape(CONVERSION), Shape(HELD, WITH_HOLD)
+
+Selection = models.QuerySet[Any]
+Question = tuple[str, tuple[Any, ...]]
+
+
+def question(selection: Selection, columns: str, joins: str) -> Question:
+    """SQL for ``columns`` of the selected rows, in the order that the selection names."""
+    # A selection that cannot have rows is a question like any other, with no rows for an answer.
+    compiler = selection.query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False)
+    inner, parameters = compiler.as_sql()
+    # A join keeps no order, so it is said again.
+    order = ", ".join(map(said_outside, selection.query.order_by))
+    sql = f"SELECT {columns} FROM ({inner}) c {joins}"  # noqa: S608 -- our own words and the ORM's
+    return (f"{sql} ORDER BY {order}" if order else sql), tuple(parameters)
+
+
+def said_outside(order: Any) -> str:
+    name = order.removeprefix("-")
+    column = "o.name" if name == "offer__name" else f"c.{name}"
+    return f"{column} DESC" if order.startswith("-") else column
+
+
+def streamed(selection: Selection, shape: Shape) -> Question:
+    """The query of a stream: its one column is the row as JSON."""
+    return question(selection, shape.value, shape.joins)
+
+
+def exported(selection: Selection) -> Question:
+    """The query of a CSV file of conversions: what a row has, without the objects in it."""
+    columns = ", ".join(
+        f'{csv_text(value) if name in CONVERSION_TEXTS else value} AS "{name}"'
+        for name, value in {**CONVERSION_FIELDS, "events_count": EVENTS_COUNT}.items()
+    )
+    return question(selection, columns, WITH_OFFER)
+
+
+def looked_up(rows: Selection, ids: Sequence[UUID], shape: Shape) -> list[bytes]:
+    """Those of ``rows`` with these ids, in the order of the ids, each as JSON."""
+    if not ids:
+        return []
+    sql, parameters = question(rows.filter(id__in=ids).order_by(), f"c.id, {shape.value}::text", shape.joins)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        found = {row[0]: row[1].encode() for row in cursor.fetchall()}
+    return [found[one] for one in ids if one in found]
+
+
+def page_of(rows: Selection, page: int, page_size: int, shape: Shape) -> tuple[list[bytes], int]:
+    """A page of the rows in their order, and how many there are.
+
+    What is sorted and skipped are ids alone; only the rows of the page are read as a whole.
+    """
+    total = rows.order_by().count()
+    first = (page - 1) * page_size
+    ids = list(rows.values_list("id", flat=True)[first : first + page_size]) if first < total else []
+    return looked_up(rows, ids, shape), total
