@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
+from partners.macros import DESTINATION
 from portal.web.access import public
 from portal.web.api_request import curl
 
@@ -105,6 +106,8 @@ def scheme(name: str) -> dict[str, Any]:
         "statuses": STATUSES,
         "example": EXAMPLE,
         "request": curl("POST", "/affiliates/reporting/entity/table", body=REPORT),
+        "macros": DESTINATION,
+        "marked": DESTINATION.marked("https://shop.example/{offer_id}?click={transaction_id}&source={source_id}"),
         "hint": "lk_aff_••••••9f2c",
         "secret": "lk_aff_" + "Example" * 4 + "NotAKey000",
     }
