@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NETWORK_TIMEZONE = "America/New_York"
+
 
 @dataclass(frozen=True)
 class Company:

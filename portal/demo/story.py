@@ -24,7 +24,8 @@ from partners.offers.models import Offer
 from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event, Role, User
-from portal.demo.companies import CLIENTS, COMPANIES, LABELS, Company
+from portal.demo.billing import OldInvoices
+from portal.demo.companies import CLIENTS, COMPANIES, LABELS, NETWORK_TIMEZONE, Company
 from portal.demo.postbacks import plan_postbacks
 from portal.demo.programme import Launches
 from portal.network.models import Network
@@ -106,6 +107,7 @@ class Story:
 
     def __init__(self, *, password: str, seed: int) -> None:
         self.password = password
+        self.seed = seed
         self.random = random.Random(seed)  # noqa: S311 -- it invents company life, not secrets
         self.now = timezone.now()
         self.happenings: list[tuple[datetime, Callable[[], object]]] = []
@@ -123,6 +125,7 @@ class Story:
         for company in COMPANIES:
             self.plan_company(company)
         self.launches.plan()
+        OldInvoices(self, seed=self.seed).plan()
         self.plan_network_keys()
         self.plan_sign_ins()
         plan_postbacks(self)
@@ -167,7 +170,7 @@ class Story:
         network = Network(name="Northwind Affiliates")
         network.change(
             by=DEMO,
-            timezone="America/New_York",
+            timezone=NETWORK_TIMEZONE,
             currency="USD",
             support_name="Partner Support",
             support_email="support@northwind.example",
