@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.timezone import now
 
 import portal.urls  # noqa: F401
 from keys.models import Key
@@ -21,11 +22,13 @@ from partners.billing.models import Invoice, Item, LineKind, Period
 from partners.models import Partner
 from partners.offers.models import Offer
 from partners.postbacks.models import Postback
+from partners.traffic.models import Hold, TrafficBlock, TrafficControl
 from portal.accounts.models import User
 from portal.api import api
 from portal.network.models import Network
 from tests.conftest import SETUP
 from tests.partners.conftest import Launch
+from tests.partners.traffic.conftest import clicked, converted
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +67,24 @@ def make_invoice(partner: Partner, offer: Offer) -> object:
     return Invoice.raise_for(partner, period=period, currency="USD", items=lines, by=SETUP).pk
 
 
+def make_click(partner: Partner, offer: Offer) -> object:
+    return clicked(partner, offer, sub1=str(partner)).id.hex
+
+
+def make_conversion(partner: Partner, offer: Offer) -> object:
+    return converted(partner, offer, sub1=str(partner)).id.hex
+
+
+def make_hold(partner: Partner, offer: Offer) -> object:
+    conversion = converted(partner, offer, sub1=str(partner), status="on_hold")
+    return Hold.objects.create(partner=partner, conversion_id=conversion.id, until=now()).pk
+
+
+def make_control(partner: Partner, offer: Offer) -> object:
+    rule = {"control_type": "blacklist", "variable": "sub1", "comparison_method": "exact", "values": [str(partner)]}
+    return TrafficControl.add(name=f"Rule of {partner}", partners=[partner], by=SETUP, **rule).pk
+
+
 def offer_itself(partner: Partner, offer: Offer) -> object:
     return offer.pk
 
@@ -76,6 +97,10 @@ MAKERS: dict[str, Callable[[Partner, Offer], object]] = {
     "feed_id": make_feed,
     "pixel_id": make_postback,
     "invoice_id": make_invoice,
+    "transaction_id": make_click,
+    "conversion_id": make_conversion,
+    "hold_id": make_hold,
+    "control_id": make_control,
 }
 
 
@@ -106,6 +131,7 @@ def things(network: Network, acme: Partner, other_partner: Partner, launch: Laun
         offer.admit(partner=partner, by=SETUP)
         offer.add_deal(name=f"Deal of {partner}", deal_type="gift", by=SETUP)
         offer.add_coupon(code=f"CODE{partner.name.split()[0]}", by=SETUP, partner=partner)
+        TrafficBlock.block(partner=partner, variable="sub1", value=f"Clicks of {partner}", by=SETUP)
         return {name: make(partner, offer) for name, make in MAKERS.items()}
 
     return {partner: everything(partner) for partner in (acme, other_partner)}
@@ -154,3 +180,9 @@ def test_what_is_the_other_partners_can_be_told_in_an_answer(
     assert MARK in client.get("/v1/affiliates/affiliate").content.decode()
     assert MARK in client.get("/v1/affiliates/alloffers").content.decode()
     assert MARK in client.get("/v1/affiliates/pixels").content.decode()
+    assert MARK in client.get("/v1/affiliates/trafficblocking").content.decode()
+    assert MARK in client.get("/v1/affiliates/trafficcontrols").content.decode()
+    may = {"from": "2026-05-01", "to": "2026-05-14"}
+    for path in ("conversions", "conversions/export", "onhold", "clicks", "clicks/stream"):
+        answer = client.post(f"/v1/affiliates/reporting/{path}", may, content_type="application/json")
+        assert MARK in answer.getvalue().decode()
