@@ -18,10 +18,11 @@ from schemathesis.specs.openapi import checks
 
 import portal.urls  # noqa: F401
 from keys.gate import Call
-from keys.models import Key
+from keys.models import Key, OperationLimit
 from partners.models import Partner
 from portal.api import api
 from portal.network.models import Network
+from portal.web.api import OPERATION_LIMITS
 from tests.conftest import SETUP
 
 DOCUMENT = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/v1")))
@@ -84,6 +85,8 @@ def one_connection() -> Iterator[None]:
 def secrets_of(network: Network, acme: Partner, acme_key: tuple[Key, str]) -> dict[str, str]:
     """The key that opens each realm; the budget is large enough for all that will be tried."""
     network.change(by=SETUP, budget_requests=1_000_000, budget_seconds=86_400)
+    for limit in OPERATION_LIMITS:
+        OperationLimit.change(limit, requests=1_000_000, seconds=86_400, by=SETUP)
     return {"affiliates": acme_key[1], "networks": Key.generate_network_key(by=SETUP, replacing=None)[1], "meta": ""}
 
 
