@@ -70,8 +70,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First, because a call passes none of the site's middleware: it has no cookie, no session, no CSRF token,
-    # and must never be redirected.
+    # First, and with none of the site's middleware before it: there are more visitors who follow links than all
+    # others together, and they have no cookie, no session and no CSRF token.
+    "partners.traffic.arrivals.middleware.TrackingMiddleware",
+    # A call passes none of the site's middleware: it has no cookie, no session, no CSRF token, and must never be
+    # redirected.
     "portal.api.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -240,6 +243,11 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 
 # Where each machine keeps the last known states, for the day on which the database cannot be asked.
 STATUS_SNAPSHOT = Path(env.str("STATUS_SNAPSHOT", default=str(BASE_DIR / "var" / "status.json")))
+
+# Files in MaxMind's format that tell where visitors come from; without them nothing is known of that.
+GEOIP_CITY = env.str("GEOIP_CITY", default="")
+GEOIP_ISP = env.str("GEOIP_ISP", default="")
+GEOIP_CONNECTION = env.str("GEOIP_CONNECTION", default="")
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DJANGO_TABLES2_TEMPLATE = "ui/table.html"

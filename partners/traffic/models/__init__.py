@@ -11,6 +11,7 @@ from partners.traffic.models.conversions import (
     NotOnHold,
     Receipt,
 )
+from partners.traffic.models.recording import Report, Source, UnknownEvent
 from partners.traffic.models.rules import (
     AlreadyActive,
     AlreadyBlocked,
@@ -37,8 +38,11 @@ __all__ = [
     "NotOnHold",
     "Receipt",
     "Refusal",
+    "Report",
+    "Source",
     "TrafficBlock",
     "TrafficControl",
+    "UnknownEvent",
     "Visit",
     "Visitor",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models, transaction
@@ -12,9 +12,11 @@ from django.utils.timezone import now
 
 from partners.models import Partner
 from partners.traffic import changes
+from partners.traffic.models.recording import Report, Source, due_for, facts_of, full_cap, give_back, why_invalid
 from partners.traffic.models.visits import TEXT_LENGTH, Visit, VisitQuerySet
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
+from portal.web.ids import moment_of, new_id
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -113,6 +115,54 @@ class Conversion(Visit):
     def __str__(self) -> str:
         return f"Conversion {self.id.hex}"
 
+    @classmethod
+    @transaction.atomic
+    def record(cls, *, source: Source, report: Report, by: Actor) -> tuple[Conversion, bool]:
+        """The conversion that is reported, and whether it is new: the same report again, even at the same moment,
+        gives the one that was recorded then, as it is now.
+
+        It is recorded whatever is wrong with it, but what does not count is ``invalid`` and says why.
+        :raises UnknownEvent: when the offer does not list the event
+        """
+        due = due_for(source, report)
+        conversion_id, digest = new_id(), source.digest_of(report)
+        receipt = Receipt(digest=digest, partner_id=source.partner.pk, conversion_id=conversion_id)
+        # Waits for whoever reports the same at this moment, and knows then whether that came to be.
+        Receipt.objects.bulk_create([receipt], ignore_conflicts=True)
+        recorded = Receipt.objects.get(digest=digest)
+        if recorded.conversion_id != conversion_id:
+            return cls.objects.get(partner_id=recorded.partner_id, id=recorded.conversion_id), False
+        status, message = cls._standing(source, report, due)
+        conversion = cls(
+            id=conversion_id,
+            at=moment_of(conversion_id),
+            transaction_id=source.transaction_id or conversion_id,
+            status=status,
+            error_message=message,
+            **due,
+            **facts_of(source, report),
+        )
+        conversion.save(force_insert=True)
+        if status == cls.Status.ON_HOLD:
+            until = conversion.at + timedelta(days=source.offer.holding_period_days)
+            Hold.objects.create(partner=source.partner, conversion_id=conversion_id, until=until)
+        changes.tell(changes.Change(conversion=conversion, was=None, by=by))
+        return conversion, True
+
+    @classmethod
+    def _standing(cls, source: Source, report: Report, due: dict[str, Any]) -> tuple[Status, str]:
+        """What it is recorded as, and why when it counts for nothing. Takes room under the offer's caps."""
+        if reason := why_invalid(source, report):
+            return cls.Status.INVALID, reason
+        if report.status == cls.Status.REJECTED:
+            return cls.Status.REJECTED, "The advertiser has rejected it."
+        if reason := full_cap(source, report, due["payout"]):
+            return cls.Status.INVALID, reason
+        offer = source.offer
+        if report.status == cls.Status.PENDING or offer.conversion_approval == offer.ConversionApproval.MANUAL:
+            return cls.Status.PENDING, ""
+        return (cls.Status.ON_HOLD if offer.holding_period_days else cls.Status.APPROVED), ""
+
     @transaction.atomic
     def approve(self, *, by: Actor) -> None:
         """Makes it count, whether it was pending or had been refused before.
@@ -166,6 +216,8 @@ class Conversion(Visit):
             setattr(self, field, value)
         if hold is not None:
             hold._close(OUTCOMES[kind], at=self.updated_at, by=by)
+        if (current.status in COUNTING) is not (status in COUNTING):
+            give_back(self, sign=1 if status in COUNTING else -1)
         details: dict[str, Any] = {"conversion_id": self.id.hex, "status": [current.status, str(status)]}
         if error_message:
             details["reason"] = error_message
@@ -283,6 +335,8 @@ class Hold(models.Model):
         self.save(update_fields=["ended_at", "ended_by", "outcome"])
 
 
+# What takes room under the offer's caps.
+COUNTING = frozenset({Conversion.Status.APPROVED, Conversion.Status.PENDING, Conversion.Status.ON_HOLD})
 OUTCOMES = {
     EventKind.HOLD_ENDED: Hold.Outcome.APPROVED,
     EventKind.CONVERSION_RELEASED: Hold.Outcome.RELEASED,

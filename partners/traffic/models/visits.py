@@ -160,6 +160,10 @@ class Click(Visit):
 class Impression(Visit):
     """A partner's page has shown a creative."""
 
+    # A thousandth of what is paid for a thousand, exactly.
+    payout = models.DecimalField(max_digits=17, decimal_places=7, default=0)
+    revenue = models.DecimalField(max_digits=17, decimal_places=7, default=0)
+
     objects = VisitQuerySet.as_manager()
 
     class Meta(Visit.Meta):
@@ -200,7 +204,7 @@ class CapCount(models.Model):
     began_on = models.DateField()
     clicks = models.BigIntegerField(default=0)
     conversions = models.BigIntegerField(default=0)
-    payout = models.DecimalField(max_digits=18, decimal_places=4, default=0)
+    payout = models.DecimalField(max_digits=21, decimal_places=7, default=0)
 
     class Meta:
         constraints: ClassVar = [

@@ -1,0 +1,181 @@
+"""Someone who follows a link or loads its picture, as the request says: before anything is asked of the database."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from partners.offers.codes import LARGEST_PK
+from partners.traffic.agents import Agent, agent_of, language_of
+from partners.traffic.models.visits import SUBS, TEXT_LENGTH
+from partners.traffic.places import Place, place_of
+from partners.traffic.storable import from_wire, in_copy, storable
+from portal.web.client_ip import Address, client_ip
+from portal.web.ids import moment_of, new_id
+
+COUPON_LENGTH = 80
+REFERER_LENGTH = 1000
+URL_LENGTH = 2000
+DOMAIN_LENGTH = 253
+# Of what a link carries besides the parameters that we know.
+MOST_PARAMETERS = 50
+NAME_LENGTH = 100
+
+KNOWN = ("coupon_code", "source_id", *SUBS)
+NUMBERS = frozenset({"creative_id", "url_id", "product_id"})
+NULL = r"\N"
+NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+
+@dataclass(slots=True)
+class Arrival:
+    id: UUID
+    at: datetime
+    partner_id: int
+    offer_id: int
+    # What the link carries; texts as they are stored, the numbers apart. 0: none, or no number.
+    said: dict[str, str]
+    creative_id: int
+    url_id: int
+    product_id: int
+    parameters: dict[str, str]
+    ip: Address | None
+    user_agent: str
+    agent: Agent
+    place: Place
+    language: str
+    referer: str
+    tracking_domain: str
+    tracking_url: str
+
+    @classmethod
+    def of(cls, request: HttpRequest, partner_id: int, offer_id: int) -> Arrival:
+        meta = request.META
+        query = from_wire(meta.get("QUERY_STRING", ""))
+        given, numbers, others = sorted_out(query)
+        user_agent = storable(from_wire(meta.get("HTTP_USER_AGENT", "")), TEXT_LENGTH)
+        ip = client_ip(request)
+        visit_id = new_id()
+        url = f"{request.path_info}?{query}" if query else request.path_info
+        return cls(
+            id=visit_id,
+            at=moment_of(visit_id),
+            partner_id=partner_id,
+            offer_id=offer_id,
+            said=given,
+            creative_id=numbers.get("creative_id", 0),
+            url_id=numbers.get("url_id", 0),
+            product_id=numbers.get("product_id", 0),
+            parameters=others,
+            ip=ip,
+            user_agent=user_agent,
+            agent=agent_of(user_agent),
+            place=place_of(ip),
+            language=language_of(meta.get("HTTP_ACCEPT_LANGUAGE", "")),
+            referer=storable(from_wire(meta.get("HTTP_REFERER", "")), REFERER_LENGTH),
+            tracking_domain=domain_of(meta.get("HTTP_HOST", "")),
+            tracking_url=storable(url, URL_LENGTH),
+        )
+
+    @property
+    def fingerprint(self) -> UUID:
+        """The visitor: the address and the user agent, digested."""
+        return UUID(bytes=blake2b(f"{self.ip}\n{self.user_agent}".encode(), digest_size=16).digest())
+
+    @property
+    def columns(self) -> str:
+        """What is known before anything is decided, as the first fields of COPY's text format: ``ARRIVED``."""
+        said = self.said
+        carried = "\t".join([in_copy(said[name]) if name in said else "" for name in KNOWN]) if said else NOTHING_SAID
+        return (
+            f"{self.partner_id}\t{self.id.hex}\t{self.at}\t{carried}\t{in_copy(self.referer)}\t{self.ip or NULL}\t"
+            f"{in_copy(self.user_agent)}\t{of_place(self.place)}\t{of_agent(self.agent)}\t{self.language}\t"
+            f"{in_copy(self.tracking_domain)}"
+        )
+
+    @property
+    def link_columns(self) -> str:
+        """What a click keeps of its link: ``LINK``."""
+        others = in_copy(json.dumps(self.parameters)) if self.parameters else "{}"
+        return f"{in_copy(self.tracking_url)}\t{others}"
+
+
+NOTHING_SAID = "\t" * (len(KNOWN) - 1)
+ARRIVED = (
+    "partner_id",
+    "id",
+    "at",
+    *KNOWN,
+    "referer",
+    "ip",
+    "user_agent",
+    "country_code",
+    "region",
+    "city",
+    "dma",
+    "carrier",
+    "isp",
+    "connection_type",
+    "place",
+    "platform",
+    "os_version",
+    "device_type",
+    "device_make",
+    "device_model",
+    "browser",
+    "browser_version",
+    "is_robot",
+    "language",
+    "tracking_domain",
+)
+LINK = ("tracking_url", "parameters")
+
+
+@lru_cache(maxsize=1024)
+def of_place(place: Place) -> str:
+    known = (place.country_code, place.region, place.city, place.dma, place.carrier, place.isp, place.connection_type)
+    return "\t".join(map(in_copy, (*known, place.more)))
+
+
+@lru_cache(maxsize=4096)
+def of_agent(agent: Agent) -> str:
+    device = (agent.platform, agent.os_version, agent.device_type, agent.device_make, agent.device_model)
+    return "\t".join((*map(in_copy, (*device, agent.browser, agent.browser_version)), "t" if agent.is_robot else "f"))
+
+
+def sorted_out(query: str) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:
+    """What a link carries: the texts we know, the numbers, and what else there is. Of a name that comes twice the
+    last counts. What is too long is cut and what is no number is none: a click is worth more than its parameters."""
+    texts: dict[str, str] = {}
+    numbers: dict[str, int] = {}
+    others: dict[str, str] = {}
+    for name, value in parse_qsl(query, errors="replace"):
+        if name in TEXTS:
+            texts[name] = storable(value, TEXTS[name])
+        elif name in NUMBERS:
+            numbers[name] = number_in(value)
+        elif len(others) < MOST_PARAMETERS:
+            others[storable(name, NAME_LENGTH)] = storable(value, TEXT_LENGTH)
+    return texts, numbers, others
+
+
+TEXTS = dict.fromkeys(KNOWN, TEXT_LENGTH) | {"coupon_code": COUPON_LENGTH}
+
+
+def number_in(text: str) -> int:
+    number = int(text) if NUMBER.fullmatch(text) else 0
+    return number if number <= LARGEST_PK else 0
+
+
+@lru_cache(maxsize=256)
+def domain_of(host: str) -> str:
+    """The host name by which the link was reached, without a port."""
+    return storable(from_wire(re.sub(r":[0-9]*$", "", host.strip())).lower(), DOMAIN_LENGTH)

@@ -1,0 +1,176 @@
+"""What a conversion is made of: the visit before it, what was reported, and what the offer pays for it.
+
+``Conversion.record`` is the verb; here stands what it has to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from hashlib import sha256
+from json import dumps
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.utils.timezone import localdate, now
+
+from partners.offers.models import CouponCode, Offer
+from partners.traffic.caps import Caps, Rooms
+from partners.traffic.models.visits import Click, Impression, Refusal, Visit
+from partners.traffic.terms import NOTHING, for_conversion
+from portal.network.models import Network
+
+if TYPE_CHECKING:
+    from partners.models import Partner
+    from partners.traffic.models.conversions import Conversion
+
+# What a conversion keeps of the click or impression before it.
+OF_THE_VISIT = tuple(
+    column.attname
+    for column in Visit._meta.fields
+    if column.name not in ("pk", "id", "at", "payout_type", "payout", "revenue_type", "revenue")
+)
+
+
+class UnknownEvent(Exception):
+    """The offer does not pay for an event of that name; ``known`` are those that it pays for."""
+
+    def __init__(self, event_name: str, known: list[str]) -> None:
+        self.known = known
+        super().__init__(event_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What somebody says of a conversion. Amounts are in the offer's currency."""
+
+    event_name: str = ""
+    order_id: str = ""
+    sale_amount: Decimal = NOTHING
+    coupon_code: str = ""
+    # adv1 to adv5, by name.
+    adv: Mapping[str, str] = field(default_factory=dict)
+    ip: str | None = None
+    # "": as the offer has it. What the reporter says counts where it is less: "pending" and "rejected".
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose conversion it is: that of a visit, or of the partner whose coupon was used."""
+
+    partner: Partner
+    offer: Offer
+    visit: Click | Impression | None
+    # What a repeated report of it has in common with the first, besides the event and the order.
+    known_by: tuple[str, str]
+
+    @classmethod
+    def of_visit(cls, visit: Click | Impression) -> Source:
+        return cls(visit.partner, visit.offer, visit, ("visit", visit.id.hex))
+
+    @classmethod
+    def of_coupon(cls, coupon: CouponCode, reported_with: Click | Impression | None = None) -> Source:
+        """``reported_with``: another's click that the report names, too. The sale is then not that click's, but the
+        same report without the coupon would be the same sale.
+
+        :raises ValueError: when the coupon is everybody's
+        """
+        if coupon.partner is None:
+            raise ValueError(f"{coupon} is nobody's in particular")
+        by_coupon = ("coupon", str(coupon.pk))
+        known_by = by_coupon if reported_with is None else ("visit", reported_with.id.hex)
+        return cls(coupon.partner, coupon.offer, None, known_by)
+
+    @property
+    def transaction_id(self) -> UUID | None:
+        return self.visit.id if self.visit is not None else None
+
+    def digest_of(self, report: Report) -> bytes:
+        said = [*self.known_by, report.event_name, report.order_id]
+        return sha256(dumps(said).encode()).digest()
+
+
+def due_for(source: Source, report: Report) -> dict[str, Any]:
+    """What the conversion or the event comes to: the partner's own terms go before everybody's.
+
+    :raises UnknownEvent: when the offer does not list it
+    """
+    payouts = {payout.event_name: payout for payout in source.offer.payouts.for_answer(source.partner)}
+    pays = payouts.get(report.event_name)
+    if pays is None:
+        raise UnknownEvent(report.event_name, sorted(name for name in payouts if name))
+    terms, revenue = pays.own_terms, pays.revenue
+    return {
+        "payout_type": terms.payout_type.value,
+        "payout": for_conversion(terms.payout_type, terms.amount, terms.percentage, report.sale_amount),
+        "revenue_type": revenue.revenue_type.value,
+        "revenue": for_conversion(revenue.revenue_type, revenue.amount, revenue.percentage, report.sale_amount),
+    }
+
+
+def why_invalid(source: Source, report: Report) -> str:
+    """Why the conversion counts for nothing, in a sentence for the partner; empty when it counts."""
+    visit = source.visit
+    if isinstance(visit, Click) and visit.error_code != Refusal.NONE:
+        return f"The click is invalid: {visit.error_message}"
+    days = source.offer.click_lifespan_days
+    if visit is not None and now() - visit.at > timedelta(days=days):
+        name = "click" if isinstance(visit, Click) else "impression"
+        return f"The {name} was more than {days} {'day' if days == 1 else 'days'} ago."
+    return ""
+
+
+def full_cap(source: Source, report: Report, payout: Decimal) -> str:
+    """Why the offer's caps have no room for it; empty when they had, and then it has taken it.
+
+    The rows of the caps stay locked until the transaction ends.
+    """
+    caps = Caps.of(source.offer)
+    if not caps:
+        return ""
+    offer_id, day = source.offer.pk, localdate(timezone=Network.load().zone)
+    rooms = Rooms({offer_id: caps}, [(offer_id, day)])
+    counted = 0 if report.event_name else 1
+    if counted and not rooms.has_conversion(offer_id, day):
+        return Refusal.CONVERSION_CAP_REACHED.label
+    if payout and not rooms.has_payout(offer_id, day, payout):
+        return Refusal.PAYOUT_CAP_REACHED.label
+    rooms.take(offer_id, day, conversions=counted, payout=payout)
+    rooms.write()
+    return ""
+
+
+def give_back(conversion: Conversion, *, sign: int) -> None:
+    """Frees the room that a conversion has under the offer's caps, in the spans of its own day; or, when it counts
+    after all (``sign`` 1), takes it: whoever decides that may go beyond a cap."""
+    offer = Offer.objects.get(pk=conversion.offer_id)
+    if caps := Caps.of(offer):
+        day = conversion.at.astimezone(Network.load().zone).date()
+        rooms = Rooms({offer.pk: caps}, [(offer.pk, day)])
+        rooms.take(offer.pk, day, conversions=0 if conversion.is_event else sign, payout=sign * conversion.payout)
+        rooms.write()
+
+
+def facts_of(source: Source, report: Report) -> dict[str, Any]:
+    """What a conversion keeps of its visit and of the report."""
+    visit = source.visit
+    facts: dict[str, Any] = {name: getattr(visit, name) for name in OF_THE_VISIT} if visit is not None else {}
+    facts |= {
+        "partner_id": source.partner.pk,
+        "offer_id": source.offer.pk,
+        "clicked_at": visit.at if visit is not None else None,
+        "is_view_through": isinstance(visit, Impression),
+        "redirected_from": visit.redirected_from if isinstance(visit, Click) else None,
+        "is_event": bool(report.event_name),
+        "event_name": report.event_name,
+        "order_id": report.order_id,
+        "sale_amount": report.sale_amount,
+        "conversion_ip": report.ip,
+        **report.adv,
+    }
+    if report.coupon_code:
+        facts["coupon_code"] = report.coupon_code
+    return facts
