@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("partners.urls")),
     path("", include("partners.billing.urls")),
     path("", include("partners.postbacks.urls")),
+    path("", include("partners.offers.urls")),
     path("", include("keys.urls")),
     path("", include("apilog.urls")),
     path("", include("apilog.patterns.urls")),

@@ -28,6 +28,7 @@ from keys.models import Key
 from keys.networks import parse_network
 from partners.billing.models import Invoice, Item, Payment, Period
 from partners.models import Flag, Partner
+from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
 from partners.postbacks.models import Postback
 from portal.accounts.models import Role, User
 from portal.status.models import Notice
@@ -69,6 +70,8 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
         by=SETUP,
     )
     payment = invoice.record_payment(amount=Decimal(1), method=Payment.Method.OTHER, paid_on=date(2026, 2, 1), by=SETUP)
+    offer = offer_open_to(acme)
+    waiting = offer.apply(partner=Partner.create(by=SETUP, name="Waiting Media"), by=SETUP)
     return {
         "partner_id": str(acme.pk),
         "flag_id": str(acme.raise_flag(kind=Flag.Kind.QUALITY, note="Odd", by=SETUP).pk),
@@ -76,6 +79,8 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
         "invoice_id": str(payment.invoice_id),
         "payment_id": str(payment.pk),
         "entry_id": str(entry.pk),
+        "offer_id": str(offer.pk),
+        "application_id": str(waiting.pk),
         "postback_id": str(Postback.add(partner=acme, url="https://acme.example/", by=SETUP).pk),
         "call_id": logged["X-Request-ID"],
         "user_id": str(invited.pk),
@@ -88,6 +93,22 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
         "system key_id": str(network_key.pk),
         "system entry_id": str(network_entry.pk),
     }
+
+
+def offer_open_to(partner: Partner) -> Offer:
+    """One that nobody but the partner sees."""
+    offer = Offer.launch(
+        advertiser=Advertiser.sign_up(name="Tallow & Reed", by=SETUP),
+        category=Category.add(name="Home", by=SETUP),
+        name="Candles",
+        destination_url="https://candles.example/",
+        status="active",
+        visibility="private",
+        pays=Terms(PayoutType.CPA, Decimal(10)),
+        by=SETUP,
+    )
+    offer.admit(partner=partner, by=SETUP)
+    return offer
 
 
 @pytest.fixture

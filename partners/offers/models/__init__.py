@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from partners.offers.models.applications import AlreadyDecided, Application, NeedsNoApproval
-from partners.offers.models.catalogue import Advertiser, Category
+from partners.offers.models.catalogue import Advertiser, AlreadyReplaced, Category
 from partners.offers.models.materials import Creative, OfferUrl
 from partners.offers.models.offer import CurrencyIsFixed, Offer
 from partners.offers.models.payouts import OfferPayout, PartnerPayout, PayoutType, Revenue, RevenueType, Terms
@@ -20,6 +20,7 @@ from partners.offers.models.promotions import (
 __all__ = [
     "Advertiser",
     "AlreadyDecided",
+    "AlreadyReplaced",
     "AlreadyWithdrawn",
     "Application",
     "Category",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.utils.timezone import now
 
 from partners.models import Partner
@@ -30,6 +30,11 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
 
     def pending(self) -> Self:
         return self.filter(approved_at=None, rejected_at=None)
+
+    def pending_first(self) -> Self:
+        """Those that wait for an answer, the longest waiting first; then the others, the newest first."""
+        waits = Case(When(approved_at=None, rejected_at=None, then=F("applied_at")))
+        return self.order_by(waits.asc(nulls_last=True), "-applied_at", "-pk")
 
 
 class Application(models.Model):

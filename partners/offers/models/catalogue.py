@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 TOKEN_PREFIX = "lk_adv_"  # noqa: S105 -- what a token begins with opens nothing
 
 
+class AlreadyReplaced(Exception):
+    """The token that was to be replaced is no longer the advertiser's; somebody else was faster."""
+
+
 class AdvertiserQuerySet(models.QuerySet["Advertiser"]):
     def holding(self, token: str) -> Advertiser | None:
         """The advertiser whose token this is; None when it is nobody's, or no longer anybody's."""
@@ -69,8 +73,15 @@ class Advertiser(models.Model):
         return advertiser
 
     @transaction.atomic
-    def issue_token(self, *, by: Actor) -> str:
-        """The new token, this once; the one before it, if there was one, opens nothing from now on."""
+    def issue_token(self, *, by: Actor, replacing: str | None = None) -> str:
+        """The new token, this once; the one before it, if there was one, opens nothing from now on.
+
+        ``replacing`` is the hint of the one that whoever asks has seen; empty, when they saw none.
+        :raises AlreadyReplaced: when that is no longer the current one
+        """
+        current = Advertiser.objects.select_for_update().get(pk=self.pk)
+        if replacing is not None and replacing != current.token_hint:
+            raise AlreadyReplaced
         token = new_secret(TOKEN_PREFIX)
         self.token_digest, self.token_hint = digest_of(token), hint_of(token)
         self.token_issued_at, self.token_issued_by = now(), by.full_label

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
-from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Prefetch, Q
+from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Prefetch, Q
 from django.utils.timezone import localdate, now
 
 from partners.models import Partner
@@ -12,10 +12,11 @@ from partners.offers.codes import code_of_offer
 from partners.offers.models.applications import Application, NeedsNoApproval
 from partners.offers.models.catalogue import Advertiser, Category
 from partners.offers.models.materials import Creative, OfferUrl
-from partners.offers.models.payouts import OfferPayout, PartnerPayout, Revenue, Terms
+from partners.offers.models.payouts import OfferPayout, PartnerPayout, PayoutType, Revenue, Terms, rate
 from partners.offers.models.promotions import CodeIsTaken, CouponCode, Deal, ProductFeed
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
+from portal.network.countries import COUNTRIES
 from portal.network.currencies import currency_choices
 from portal.network.models import Network
 
@@ -60,6 +61,25 @@ class OfferQuerySet(models.QuerySet["Offer"]):
             )
             .order_by("pk")
         )
+
+    def for_review(self) -> Self:
+        """What a row of the network's own list shows, in the same number of queries for any number of offers."""
+        pending = Count("applications", filter=Q(applications__approved_at=None, applications__rejected_at=None))
+        return self.select_related("advertiser", "category").prefetch_related("payouts").annotate(pending_count=pending)
+
+    def paying(self, payout_type: PayoutType, partner: Partner) -> Self:
+        """Those whose conversion, or click or impression, pays the partner in that way."""
+        own = PartnerPayout.objects.filter(replaces__offer=OuterRef("pk"), replaces__event_name="", partner=partner)
+        default = OfferPayout.objects.filter(offer=OuterRef("pk"), event_name="", payout_type=payout_type)
+        return self.filter(Exists(own.filter(payout_type=payout_type)) | (~Exists(own) & Exists(default)))
+
+    def with_pending(self) -> Self:
+        return self.filter(Exists(Application.objects.pending().filter(offer=OuterRef("pk"))))
+
+    def search(self, text: str) -> Self:
+        """Offers whose name, category, advertiser or number contains ``text``."""
+        found = Q(name__icontains=text) | Q(category__name__icontains=text) | Q(advertiser__name__icontains=text)
+        return self.filter(found | Q(pk=int(text)) if text.isdecimal() and len(text) < 10 else found)
 
 
 def approvals_of(partner: Partner) -> models.QuerySet[Application]:
@@ -142,6 +162,8 @@ class Offer(models.Model):
     # Only there on rows of for_answer(): the partner's application, if it has made one, and whether it runs the offer.
     own_applications: list[Application]
     is_runnable: bool
+    # Only there on rows of for_review().
+    pending_count: int
 
     objects = OfferQuerySet.as_manager()
 
@@ -210,6 +232,23 @@ class Offer(models.Model):
     def default_payout(self) -> OfferPayout:
         """What the conversion itself pays. Takes the prefetched ones: ask with for_answer() or for_review()."""
         return next(payout for payout in self.payouts.all() if payout.is_default)
+
+    @property
+    def country_names(self) -> list[str]:
+        return sorted(COUNTRIES.get(code, code) for code in self.countries)
+
+    @property
+    def caps(self) -> list[tuple[str, str]]:
+        """Those that are set, as people read them."""
+        spans = {"daily": "a day", "weekly": "a week", "monthly": "a month", "global": "in all"}
+        named = {"conversion": "Conversions", "payout": "Payout", "click": "Clicks"}
+        caps = []
+        for what, name in named.items():
+            for span, how_long in spans.items():
+                if cap := getattr(self, f"{span}_{what}_cap"):
+                    text = rate(cap, self.currency) if what == "payout" else f"{cap:,}"
+                    caps.append((name, f"{text} {how_long}"))
+        return caps
 
     @property
     def has_caps(self) -> bool:

@@ -11,6 +11,7 @@ from django.db.models import Prefetch, Q
 from django.utils.timezone import now
 
 from partners.models import Partner
+from portal.network.currencies import DECIMALS
 
 NOTHING = Decimal(0)
 
@@ -23,6 +24,21 @@ class PayoutType(models.TextChoices):
     CPA_CPS = "cpa_cps", "Per conversion, and a share of the sale"
 
 
+def told(kind: str, amount: Decimal, percentage: Decimal, currency: str) -> str:
+    """A rate as people read it: 4.00 EUR a conversion + 6% of the sale."""
+    of_what = {"a": "a conversion", "c": "a click", "m": "per 1,000 impressions"}
+    fixed = [f"{rate(amount, currency)} {of_what.get(kind[2], of_what['a'])}"] if amount or kind[2] != "s" else []
+    share = [f"{percentage.normalize():f}% of the sale"] if percentage or kind.endswith("s") else []
+    return " + ".join(fixed + share)
+
+
+def rate(amount: Decimal, currency: str) -> str:
+    """An amount with the decimals of its currency, and more where it has more: 0.0125 USD."""
+    whole, _, decimals = f"{amount:,.4f}".partition(".")
+    decimals = decimals.rstrip("0").ljust(DECIMALS.get(currency, 2), "0")
+    return f"{whole}.{decimals} {currency}" if decimals else f"{whole} {currency}"
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How much is paid for what: an amount in the offer's currency, a percentage of the sale, or both."""
@@ -30,6 +46,9 @@ class Terms:
     payout_type: PayoutType
     amount: Decimal = NOTHING
     percentage: Decimal = NOTHING
+
+    def told(self, currency: str) -> str:
+        return told(self.payout_type, self.amount, self.percentage, currency)
 
     def __str__(self) -> str:
         paid = [str(self.amount)] * bool(self.amount) + [f"{self.percentage} %"] * bool(self.percentage)
@@ -51,6 +70,9 @@ class Revenue:
     revenue_type: RevenueType
     amount: Decimal = NOTHING
     percentage: Decimal = NOTHING
+
+    def told(self, currency: str) -> str:
+        return told(self.revenue_type, self.amount, self.percentage, currency)
 
     def __str__(self) -> str:
         earned = [str(self.amount)] * bool(self.amount) + [f"{self.percentage} %"] * bool(self.percentage)
@@ -135,6 +157,22 @@ class OfferPayout(Payout):
         return f"{self.event_name or 'Base'}: {self.terms}"
 
     @property
+    def payout_told(self) -> str:
+        return self.terms.told(self.offer.currency)
+
+    @property
+    def own_payout_told(self) -> str:
+        return self.own_terms.told(self.offer.currency)
+
+    @property
+    def revenue_told(self) -> str:
+        return self.revenue.told(self.offer.currency)
+
+    @property
+    def title(self) -> str:
+        return self.event_name.replace("_", " ").capitalize() or "Conversion"
+
+    @property
     def is_default(self) -> bool:
         return not self.event_name
 
@@ -164,3 +202,7 @@ class PartnerPayout(Payout):
 
     def __str__(self) -> str:
         return f"{self.partner}: {self.terms}"
+
+    @property
+    def payout_told(self) -> str:
+        return self.terms.told(self.replaces.offer.currency)

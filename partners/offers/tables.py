@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+import django_tables2 as tables
+from django_tables2.utils import A
+
+from partners.offers.models import Application, Offer, PartnerPayout
+
+
+class OwnOfferTable(tables.Table):  # type: ignore[misc]  # django-tables2 ships no types
+    # Every order ends in the primary key, or rows could trade places between two pages.
+    name = tables.Column("Offer", order_by=("name", "pk"), linkify=("offers:own_offer", {"offer_id": A("pk")}))
+    category = tables.Column("Category", accessor="category__name", order_by=("category__name", "name", "pk"))
+    payout = tables.TemplateColumn(
+        template_name="offers/cells/own_payout.html", empty_values=(), orderable=False, verbose_name="You earn"
+    )
+    countries = tables.TemplateColumn(template_name="offers/cells/countries.html", empty_values=(), orderable=False)
+    standing = tables.TemplateColumn(
+        template_name="offers/cells/standing.html", empty_values=(), orderable=False, verbose_name="Can I run it?"
+    )
+
+    class Meta:
+        model = Offer
+        fields = ("name", "category", "payout", "countries", "standing")
+        attrs: ClassVar = {"aria-label": "Offers"}
+        empty_text = "No offer matches"
+
+
+class OfferTable(tables.Table):  # type: ignore[misc]
+    name = tables.Column("Offer", order_by=("name", "pk"), linkify=("offers:detail", {"offer_id": A("pk")}))
+    advertiser = tables.Column("Advertiser", accessor="advertiser__name", order_by=("advertiser__name", "name", "pk"))
+    category = tables.Column("Category", accessor="category__name", order_by=("category__name", "name", "pk"))
+    payout = tables.TemplateColumn(template_name="offers/cells/payout.html", empty_values=(), orderable=False)
+    revenue = tables.TemplateColumn(template_name="offers/cells/revenue.html", empty_values=(), orderable=False)
+    visibility = tables.Column(order_by=("visibility", "name", "pk"))
+    status = tables.TemplateColumn(template_name="offers/cells/status.html", order_by=("status", "name", "pk"))
+    pending_count = tables.TemplateColumn(
+        template_name="offers/cells/pending.html",
+        verbose_name="To answer",
+        attrs={"td": {"class": "numeric"}},
+        order_by=("pending_count", "name", "pk"),
+    )
+
+    class Meta:
+        model = Offer
+        fields = ("name", "advertiser", "category", "payout", "revenue", "visibility", "status", "pending_count")
+        attrs: ClassVar = {"aria-label": "Offers"}
+        empty_text = "No offer matches"
+
+
+class ApplicationTable(tables.Table):  # type: ignore[misc]
+    partner = tables.Column(
+        "Partner",
+        accessor="partner__name",
+        linkify=("partners:detail", {"partner_id": A("partner_id")}),
+        orderable=False,
+    )
+    applied_at = tables.TemplateColumn(
+        template_name="offers/cells/applied.html", verbose_name="Applied", orderable=False
+    )
+    answer = tables.TemplateColumn(template_name="offers/cells/answer.html", empty_values=(), orderable=False)
+
+    class Meta:
+        model = Application
+        fields = ("partner", "applied_at", "answer")
+        attrs: ClassVar = {"aria-label": "Applications"}
+        empty_text = "Nobody has applied"
+
+
+class OwnTermsTable(tables.Table):  # type: ignore[misc]
+    partner = tables.Column(
+        "Partner",
+        accessor="partner__name",
+        linkify=("partners:detail", {"partner_id": A("partner_id")}),
+        orderable=False,
+    )
+    pays_for = tables.Column("For", accessor="replaces__title", orderable=False)
+    payout = tables.TemplateColumn(template_name="offers/cells/terms.html", empty_values=(), orderable=False)
+    since = tables.TemplateColumn(
+        template_name="offers/cells/since.html", accessor="created_at", verbose_name="Since", orderable=False
+    )
+
+    class Meta:
+        model = PartnerPayout
+        fields = ("partner", "pays_for", "payout", "since")
+        attrs: ClassVar = {"aria-label": "Terms of single partners"}
+        empty_text = "Everybody is paid the same"
