@@ -34,6 +34,7 @@ import partners.api
 import partners.billing.api
 import partners.offers.api
 import partners.postbacks.api
+import partners.reporting.api
 import partners.traffic.api
 import portal.network.api
 from apilog.models import OF_ONE_ROW, write, write_alone, write_together
@@ -261,6 +262,7 @@ for router in partners.traffic.api.routers:
     mount("/affiliates", router, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.postbacks.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)
+mount("/affiliates", partners.reporting.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.api.networks, opened_by=Realm.NETWORK)
 mount("/meta", portal.network.api.meta, opened_by=None)
 

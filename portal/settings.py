@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "partners.offers",
     "partners.traffic",
     "partners.postbacks",
+    "partners.reporting",
     "partners.billing",
     "keys",
     "apilog",

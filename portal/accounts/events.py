@@ -18,6 +18,7 @@ class EventKind(models.TextChoices):
     NETWORK_KEY_GENERATED = "network_key.generated", "Network key generated"
     ENCRYPTION_KEY_ROTATED = "encryption_key.rotated", "Encryption key rotated"
     NETWORK_CHANGED = "network.changed", "Network settings changed"
+    EXCHANGE_RATE_RECORDED = "exchange_rate.recorded", "Exchange rate recorded"
     KEY_CEILING_CHANGED = "key.ceiling_changed", "Key's ceiling changed"
     LIMIT_CHANGED = "limit.changed", "Stricter limit changed"
     BUDGET_CHANGED = "budget.changed", "Rate-limit budget changed"

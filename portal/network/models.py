@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -102,3 +103,47 @@ class Network(models.Model):
             self.updated_at = now()
             self.save(update_fields=[*fields, "updated_at"])
         Event.record(kind, by=by, subject=self, details=changed)
+
+
+class IsTheNetworksOwn(Exception):
+    """One unit of the network's currency is one unit of it: that needs no rate, and may have no other."""
+
+
+class ExchangeRate(models.Model):
+    """What one unit of a currency is worth in the network's, from a day on until the next rate.
+
+    A day is one in UTC. Before its first rate a currency is worth what that says.
+    """
+
+    currency = models.CharField(max_length=3, choices=currency_choices)
+    since = models.DateField()
+    rate = models.DecimalField("units of the network’s currency for one", max_digits=20, decimal_places=10)
+    recorded_at = models.DateTimeField(default=now)
+    recorded_by = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ("currency", "-since", "pk")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["currency", "since"], name="exchange_rate_is_once_per_day"),
+            models.CheckConstraint(condition=Q(rate__gt=0), name="exchange_rate_is_positive"),
+            models.CheckConstraint(condition=~Q(recorded_by=""), name="exchange_rate_recorded_at_and_by"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency} since {self.since}"
+
+    @classmethod
+    @transaction.atomic
+    def record(cls, *, currency: str, since: date, rate: Decimal, by: Actor) -> ExchangeRate:
+        """Sets what the currency is worth from that day on; a rate of the very day is corrected.
+
+        :raises IsTheNetworksOwn: for the network's currency
+        """
+        if currency == Network.load().currency:
+            raise IsTheNetworksOwn(currency)
+        told = {"rate": rate, "recorded_at": now(), "recorded_by": by.full_label}
+        recorded, _ = cls.objects.update_or_create(currency=currency, since=since, defaults=told)
+        Event.record(
+            EventKind.EXCHANGE_RATE_RECORDED, by=by, subject=recorded, details={"rate": f"{rate.normalize():f}"}
+        )
+        return recorded

@@ -150,6 +150,7 @@ TIMEZONES: tuple[TimeZone, ...] = (
     TimeZone(309, "Pacific/Tongatapu"),
     TimeZone(310, "Pacific/Apia"),
     TimeZone(311, "Pacific/Kiritimati"),
+    TimeZone(312, "Australia/Lord_Howe"),
 )
 
 BY_ID: dict[int, TimeZone] = {zone.timezone_id: zone for zone in TIMEZONES}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import select
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from threading import Lock
 from time import monotonic
@@ -36,7 +36,7 @@ CSV = "FORMAT csv, HEADER true"
 RAW = "FORMAT csv, HEADER false, DELIMITER E'\\x02', QUOTE E'\\x01'"
 
 Query = str | sql.Composable
-Parameters = Sequence[Any] | None
+Parameters = Sequence[Any] | Mapping[str, Any] | None
 Blocks = Generator[bytes, None, None]
 
 
