@@ -99,7 +99,9 @@ def destination_of(arrival: Arrival, footing: Footing) -> Template | None:
     if arrival.offer_id == footing.offer_id:
         text = footing.urls.get(str(arrival.url_id), text)
         if product := footing.products.get(str(arrival.product_id)):
-            text = with_transaction(product)
+            page, for_telephones = product
+            is_telephone = arrival.agent.device_type == "Mobile"
+            text = with_transaction(for_telephones if is_telephone and for_telephones else page)
     try:
         return Template.parse(text)
     except BadTemplate as reason:

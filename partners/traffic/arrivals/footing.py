@@ -42,7 +42,8 @@ class Footing:
     has_controls: bool
     # Of the URLs, products and creatives that the batch asks for, those that are the offer's own.
     urls: dict[str, str]
-    products: dict[str, str]
+    # Of a product its page, and the one for telephones, if there is one.
+    products: dict[str, tuple[str, str]]
     creatives: Collection[int]
     zone: ZoneInfo
 
@@ -79,7 +80,7 @@ SELECT partner.id, offer.id, partner.status = 'active', offer.name, offer.status
         WHERE url.offer_id = offer.id AND url.id = ANY (%s::bigint[])
     ) END,
     CASE WHEN cardinality(%s::bigint[]) > 0 THEN (
-        SELECT json_object_agg(item.id, item.url_link)
+        SELECT json_object_agg(item.id, json_build_array(item.url_link, item.url_link_mobile))
         FROM offers_productfeeditem item JOIN offers_productfeed feed ON feed.id = item.feed_id
         WHERE feed.offer_id = offer.id AND item.id = ANY (%s::bigint[])
     ) END,

@@ -35,6 +35,10 @@ from tests.partners.traffic.arriving import (
 )
 
 pytestmark = pytest.mark.django_db
+TELEPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0"
+    " Mobile/15E148 Safari/604.1"
+)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"
 
 
@@ -185,6 +189,26 @@ def test_a_link_to_a_product_leads_to_its_page_with_the_clicks_number(acme: Part
     response = click(acme, boots, {"product_id": feed.items.get().pk})
 
     assert response["Location"] == f"https://shop.example/red?x=1&transaction_id={last().id.hex}#top"
+
+
+@pytest.mark.parametrize(
+    ("agent", "mobile", "page"),
+    [
+        (TELEPHONE, "https://m.shop.example/red", "https://m.shop.example/red"),
+        (TELEPHONE, "", "https://shop.example/red"),
+        (FIREFOX, "https://m.shop.example/red", "https://shop.example/red"),
+    ],
+)
+def test_a_telephone_is_led_to_the_products_page_for_telephones(
+    agent: str, mobile: str, page: str, acme: Partner, boots: Offer
+) -> None:
+    feed = boots.add_feed(name="All", by=SETUP)
+    red = ProductFeedItem(sku="1", name="Red", url_link="https://shop.example/red", url_link_mobile=mobile, price=1)
+    feed.fill([red], by=SETUP)
+
+    response = click(acme, boots, {"product_id": feed.items.get().pk}, agent=agent)
+
+    assert response["Location"] == f"{page}?transaction_id={last().id.hex}"
 
 
 def test_a_link_works_without_its_last_slash(acme: Partner, boots: Offer) -> None:
