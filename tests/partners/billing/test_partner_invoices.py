@@ -123,6 +123,9 @@ def test_the_preview_follows_the_form(acme: Partner, vera: User, earned: Convers
     assert preview.heading == ""
     # It happened at midnight in UTC, which was the evening before in New York.
     assert "Nothing to bill" in preview.text
+    reversed_days = query.replace("ends_on=2026-10-20", "ends_on=2026-10-19")
+    broken = page(browse(vera).get(f"/partners/{acme.pk}/billing/raise/?{reversed_days}", headers=PREVIEW))
+    assert "Last day: This is before the first day." in broken.text
     later = query.replace("2026-10-20", "2026-10-19")
     preview = page(browse(vera).get(f"/partners/{acme.pk}/billing/raise/?{later}", headers=PREVIEW))
     assert preview.forms[0].fields | {"csrfmiddlewaretoken": ""} == {
