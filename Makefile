@@ -65,6 +65,7 @@ faults: $(DEV)
 # The figures go into docs/benchmarks.md. The second fills a database with ten million calls, once: about 5 GB in var/.
 bench: $(DEV)
 	@$(VENV) -m benchmarks.gate
+	@$(VENV) -m benchmarks.tracking
 	@exec $(VENV) -m benchmarks.log
 
 check: $(DEV)

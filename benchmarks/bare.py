@@ -1,11 +1,12 @@
-"""The least that Django can do for a JSON answer: no middleware, no database. What the gate is measured against."""
+"""The least that Django can do for a JSON answer and for a redirect: no middleware, no database. What the gate and the
+tracking are measured against."""
 
 from __future__ import annotations
 
 import django
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
 from django.urls import path
 
 settings.configure(SECRET_KEY="benchmark", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=[])
@@ -30,5 +31,9 @@ def account(request: HttpRequest) -> JsonResponse:
     return JsonResponse(ACCOUNT)
 
 
-urlpatterns = [path("v1/affiliates/affiliate", account)]
+def redirect(request: HttpRequest, partner: str, offer: str) -> HttpResponseRedirect:
+    return HttpResponseRedirect("https://shop.example/buy?click=0198c1d2e3f400000000000000000000")
+
+
+urlpatterns = [path("v1/affiliates/affiliate", account), path("t/<str:partner>/<str:offer>/", redirect)]
 application = get_wsgi_application()

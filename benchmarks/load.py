@@ -1,4 +1,4 @@
-"""A client that asks for one URL over a number of connections, each asking again as soon as it is answered."""
+"""A client that asks over a number of connections, each asking again as soon as it is answered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import selectors
 import socket
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 
 @dataclass
@@ -27,8 +29,18 @@ class Connection:
 
 
 def ask(port: int, path: str, headers: dict[str, str], *, connections: int, seconds: float) -> Figures:
+    """Asks for one URL."""
+    return ask_for(port, [request_for(path, headers)], connections=connections, seconds=seconds)
+
+
+def request_for(path: str, headers: dict[str, str]) -> bytes:
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", *(f"{name}: {value}" for name, value in headers.items())]
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def ask_for(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Figures:
+    """Sends the requests one after the other, from the first again after the last."""
+    upcoming = cycle(requests)
     selector = selectors.DefaultSelector()
     times: list[float] = []
     statuses: Counter[int] = Counter()
@@ -36,7 +48,7 @@ def ask(port: int, path: str, headers: dict[str, str], *, connections: int, seco
         channel = socket.create_connection(("127.0.0.1", port))
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         selector.register(channel, selectors.EVENT_READ, Connection(channel, time.perf_counter()))
-        channel.sendall(request)
+        channel.sendall(next(upcoming))
     started = time.perf_counter()
     while time.perf_counter() - started < seconds:
         for ready, _ in selector.select(timeout=0.5):
@@ -51,7 +63,7 @@ def ask(port: int, path: str, headers: dict[str, str], *, connections: int, seco
             times.append(moment - connection.sent_at)
             statuses[int(connection.received[9:12])] += 1
             connection.received, connection.sent_at = b"", moment
-            connection.socket.sendall(request)
+            connection.socket.sendall(next(upcoming))
     elapsed = time.perf_counter() - started
     for key in list(selector.get_map().values()):
         key.data.socket.close()

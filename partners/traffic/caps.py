@@ -36,10 +36,10 @@ def beginnings(day: date) -> dict[str, date]:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """An offer's caps by span, in the order of ``SPANS``; 0: as much as comes."""
+    """An offer's caps by span, in the order of ``SPANS``; 0: as much as comes. All empty for one without caps."""
 
-    clicks: Sequence[int]
-    conversions: Sequence[int]
+    clicks: Sequence[int | Decimal]
+    conversions: Sequence[int | Decimal]
     payout: Sequence[Decimal]
 
     @classmethod
@@ -130,6 +130,11 @@ class Rooms:
         if keys is None:
             return ()
         return zip(getattr(self._caps[offer_id], what), (self._counts[key] for key in keys), strict=True)
+
+
+def array_of(values: Iterable[object]) -> str:
+    """Numbers, ids and moments as the array that PostgreSQL reads; psycopg takes ten times as long to write one."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def run(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:

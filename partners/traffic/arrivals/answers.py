@@ -27,12 +27,20 @@ AWAY = (
 
 
 def redirect(destination: str) -> HttpResponse:
-    response = HttpResponse(status=302)
-    response["Location"] = destination
-    # What browsers do by themselves, also for pages that want more to be told: the advertiser learns the site that
-    # the visitor came from, as it needs to for its own checks, and not the page with all that its address holds.
-    response["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    return sealed(response)
+    response = HttpResponse(
+        status=302,
+        headers={
+            "Location": destination,
+            # What browsers do by themselves, also for pages that want more to be told: the advertiser learns the site
+            # that the visitor came from, as it needs to for its own checks, and not the page with all that its address
+            # holds.
+            "Referrer-Policy": "strict-origin-when-cross-origin",
+            "Cache-Control": "no-store",
+            "Content-Length": "0",
+        },
+    )
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def dot() -> HttpResponse:

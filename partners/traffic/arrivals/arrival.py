@@ -55,6 +55,8 @@ class Arrival:
     referer: str
     tracking_domain: str
     tracking_url: str
+    # The visitor: the address and the user agent, digested.
+    fingerprint: str
 
     @classmethod
     def of(cls, request: HttpRequest, partner_id: int, offer_id: int) -> Arrival:
@@ -83,12 +85,8 @@ class Arrival:
             referer=storable(from_wire(meta.get("HTTP_REFERER", "")), REFERER_LENGTH),
             tracking_domain=domain_of(meta.get("HTTP_HOST", "")),
             tracking_url=storable(url, URL_LENGTH),
+            fingerprint=blake2b(f"{ip}\n{user_agent}".encode(), digest_size=16).hexdigest(),
         )
-
-    @property
-    def fingerprint(self) -> UUID:
-        """The visitor: the address and the user agent, digested."""
-        return UUID(bytes=blake2b(f"{self.ip}\n{self.user_agent}".encode(), digest_size=16).digest())
 
     @property
     def columns(self) -> str:
@@ -97,7 +95,7 @@ class Arrival:
         carried = "\t".join([in_copy(said[name]) if name in said else "" for name in KNOWN]) if said else NOTHING_SAID
         return (
             f"{self.partner_id}\t{self.id.hex}\t{self.at}\t{carried}\t{in_copy(self.referer)}\t{self.ip or NULL}\t"
-            f"{in_copy(self.user_agent)}\t{of_place(self.place)}\t{of_agent(self.agent)}\t{self.language}\t"
+            f"{of_place(self.place)}\t{of_agent(self.user_agent)}\t{self.language}\t"
             f"{in_copy(self.tracking_domain)}"
         )
 
@@ -116,7 +114,6 @@ ARRIVED = (
     *KNOWN,
     "referer",
     "ip",
-    "user_agent",
     "country_code",
     "region",
     "city",
@@ -125,6 +122,7 @@ ARRIVED = (
     "isp",
     "connection_type",
     "place",
+    "user_agent",
     "platform",
     "os_version",
     "device_type",
@@ -146,9 +144,11 @@ def of_place(place: Place) -> str:
 
 
 @lru_cache(maxsize=4096)
-def of_agent(agent: Agent) -> str:
+def of_agent(user_agent: str) -> str:
+    agent = agent_of(user_agent)
     device = (agent.platform, agent.os_version, agent.device_type, agent.device_make, agent.device_model)
-    return "\t".join((*map(in_copy, (*device, agent.browser, agent.browser_version)), "t" if agent.is_robot else "f"))
+    said = (user_agent, *device, agent.browser, agent.browser_version)
+    return "\t".join((*map(in_copy, said), "t" if agent.is_robot else "f"))
 
 
 def sorted_out(query: str) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.db import DataError, IntegrityError, connection, transaction
 
 from partners.traffic.arrivals.arrival import ARRIVED, LINK, NULL, Arrival
 from partners.traffic.arrivals.deciding import Way, destination_of, for_click_of, full_cap, values_of, ways_of
 from partners.traffic.arrivals.footing import Footing, Rules, footings_of
-from partners.traffic.caps import Rooms, run
-from partners.traffic.models import Refusal
+from partners.traffic.caps import Rooms, array_of, run
+from partners.traffic.models import NEW_AGAIN_AFTER, Refusal
 from partners.traffic.terms import NOTHING, for_click
 from portal.web.combining import Combiner
 
-# After so long a visitor who comes again is new.
-NEW_AGAIN_AFTER = timedelta(hours=24)
 DECIDED = (
     "offer_id",
     "offer_url_id",
@@ -34,7 +31,7 @@ DECIDED = (
 )
 COPY = f"COPY traffic_click ({', '.join((*ARRIVED, *LINK, *DECIDED))}) FROM STDIN"
 
-Seen = tuple[int, int, UUID]
+Seen = tuple[int, int, str]
 
 SEE = """
 INSERT INTO traffic_visitor AS visitor (partner_id, offer_id, fingerprint, seen_at)
@@ -42,11 +39,11 @@ SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[], %s::timestamptz[])
     AS seen (partner_id, offer_id, fingerprint, seen_at)
 ORDER BY partner_id, offer_id, fingerprint
 ON CONFLICT (partner_id, offer_id, fingerprint) DO UPDATE SET seen_at = excluded.seen_at
-    WHERE visitor.seen_at <= excluded.seen_at - interval '24 hours'
-RETURNING partner_id, offer_id, fingerprint
+    WHERE visitor.seen_at <= excluded.seen_at - %s
+RETURNING partner_id, offer_id, encode(uuid_send(fingerprint), 'hex')
 """
 SEEN = """
-SELECT visitor.partner_id, visitor.offer_id, visitor.fingerprint, visitor.seen_at
+SELECT visitor.partner_id, visitor.offer_id, encode(uuid_send(visitor.fingerprint), 'hex'), visitor.seen_at
 FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[]) AS asked (partner_id, offer_id, fingerprint)
 JOIN traffic_visitor visitor USING (partner_id, offer_id, fingerprint)
 """
@@ -164,7 +161,7 @@ def seen_already(visits: list[tuple[Arrival, Footing]]) -> dict[Seen, Any]:
     asked = {(arrival.partner_id, footing.offer_id, arrival.fingerprint) for arrival, footing in visits}
     if not asked:
         return {}
-    rows = run(SEEN, [list(column) for column in zip(*asked, strict=True)])
+    rows = run(SEEN, [array_of(column) for column in zip(*asked, strict=True)])
     return {(partner_id, offer_id, fingerprint): at for partner_id, offer_id, fingerprint, at in rows}
 
 
@@ -174,8 +171,8 @@ def tell_apart(clicks: list[Decided]) -> None:
     for click in clicks:
         first.setdefault(click.visitor, click)
     if first:
-        columns = [list(column) for column in zip(*first, strict=True)]
-        for visitor in run(SEE, [*columns, [click.arrival.at for click in first.values()]]):
+        columns = map(array_of, zip(*first, strict=True))
+        for visitor in run(SEE, [*columns, array_of(click.arrival.at for click in first.values()), NEW_AGAIN_AFTER]):
             first[visitor].is_unique = True
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from partners.traffic.arrivals.arrival import Arrival
-from partners.traffic.caps import Caps, run
+from partners.traffic.caps import SPANS, Caps, array_of, run
 from partners.traffic.models import TrafficControl
 from partners.traffic.models.rules import VARIABLES
 
@@ -48,7 +48,8 @@ class Footing:
     zone: ZoneInfo
 
 
-FOOTINGS = """
+CAPS = ", ".join(f"{span}_{what}_cap" for what in ("click", "conversion", "payout") for span in SPANS)
+FOOTINGS = f"""
 WITH asked AS (
     SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS asked (partner_id, offer_id)
 ), pairs AS (
@@ -67,9 +68,7 @@ SELECT partner.id, offer.id, partner.status = 'active', offer.name, offer.status
     ),
     COALESCE(own.payout_type, pays.payout_type, 'cpa'), COALESCE(own.amount, pays.amount, 0),
     COALESCE(pays.revenue_type, 'rpa'), COALESCE(pays.revenue_amount, 0),
-    daily_click_cap, weekly_click_cap, monthly_click_cap, global_click_cap,
-    daily_conversion_cap, weekly_conversion_cap, monthly_conversion_cap, global_conversion_cap,
-    daily_payout_cap, weekly_payout_cap, monthly_payout_cap, global_payout_cap,
+    CASE WHEN GREATEST({CAPS}) > 0 THEN ARRAY[{CAPS}]::numeric[] END,
     EXISTS (SELECT FROM traffic_trafficblock block WHERE block.partner_id = partner.id AND block.lifted_at IS NULL),
     EXISTS (
         SELECT FROM traffic_trafficcontrol control
@@ -94,7 +93,7 @@ JOIN partners_partner partner ON partner.id = pairs.partner_id
 JOIN offers_offer offer ON offer.id = pairs.offer_id
 LEFT JOIN offers_offerpayout pays ON pays.offer_id = offer.id AND pays.event_name = ''
 LEFT JOIN offers_partnerpayout own ON own.replaces_id = pays.id AND own.partner_id = partner.id
-"""
+"""  # noqa: S608
 
 
 def footings_of(arrivals: Iterable[Arrival]) -> dict[Pair, Footing]:
@@ -104,21 +103,23 @@ def footings_of(arrivals: Iterable[Arrival]) -> dict[Pair, Footing]:
     """
     pairs = {(arrival.partner_id, arrival.offer_id) for arrival in arrivals}
     urls, products, creatives = (
-        sorted({number for arrival in arrivals if (number := getattr(arrival, name))})
+        array_of({number for arrival in arrivals if (number := getattr(arrival, name))})
         for name in ("url_id", "product_id", "creative_id")
     )
-    asked = [list(column) for column in zip(*pairs, strict=True)]
+    asked = map(array_of, zip(*pairs, strict=True))
     rows = run(FOOTINGS, [*asked, urls, urls, products, products, creatives, creatives])
     return {(row[0], row[1]): footing(row) for row in rows}
 
 
 def footing(row: tuple[Any, ...]) -> Footing:
-    caps = Caps(clicks=row[14:18], conversions=row[18:22], payout=row[22:26])
-    urls, products, creatives, zone = row[28] or {}, row[29] or {}, row[30] or (), zone_named(row[31] or "UTC")
-    values: list[Any] = [*row[:14], caps, *row[26:28], urls, products, creatives, zone]
+    *known, caps, has_blocks, has_controls, urls, products, creatives, timezone = row
+    limits = Caps(clicks=caps[:4], conversions=caps[4:8], payout=caps[8:]) if caps else NO_CAPS
+    own = (urls or {}, products or {}, creatives or ())
+    values: list[Any] = [*known, limits, has_blocks, has_controls, *own, zone_named(timezone or "UTC")]
     return Footing(*values)
 
 
+NO_CAPS = Caps(clicks=(), conversions=(), payout=())
 zone_named = lru_cache(maxsize=8)(ZoneInfo)
 
 BLOCKED = """

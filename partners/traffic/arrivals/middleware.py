@@ -11,6 +11,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 
 from partners.offers.codes import offer_pk_of, partner_pk_of
+from partners.traffic import agents
 from partners.traffic.arrivals import answers, clicks, impressions, postback
 from partners.traffic.arrivals.arrival import Arrival
 from partners.traffic.arrivals.footing import footings_of
@@ -26,6 +27,8 @@ OUTAGES = (OperationalError, InterfaceError, InternalError, WorkStopped)
 class TrackingMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        # Made before the first visitors come, who would each make one.
+        agents.parser()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         path = request.path_info

@@ -20,9 +20,10 @@ from partners.traffic.models.rules import (
     TrafficBlock,
     TrafficControl,
 )
-from partners.traffic.models.visits import CapCount, Click, Impression, Refusal, Visit, Visitor
+from partners.traffic.models.visits import NEW_AGAIN_AFTER, CapCount, Click, Impression, Refusal, Visit, Visitor
 
 __all__ = [
+    "NEW_AGAIN_AFTER",
     "AlreadyActive",
     "AlreadyBlocked",
     "AlreadyDecided",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
-from django.db import models
+from django.db import connection, models
 
 from partners.models import Partner
 from partners.offers.models import Offer
@@ -174,6 +174,23 @@ class Impression(Visit):
         return f"Impression {self.id.hex}"
 
 
+# After so long a visitor who comes again is new.
+NEW_AGAIN_AFTER = timedelta(hours=24)
+
+
+class VisitorQuerySet(models.QuerySet["Visitor"]):
+    def forget_before(self, moment: datetime, *, most: int) -> int:
+        """Removes at most so many who were last new before then, and says how many. Those who come at this very moment
+        are left to their click: it has locked them, in an order of its own."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM traffic_visitor WHERE ctid = ANY (ARRAY (SELECT ctid FROM traffic_visitor"
+                " WHERE seen_at < %s ORDER BY seen_at LIMIT %s FOR UPDATE SKIP LOCKED))",
+                [moment, most],
+            )
+            return int(cursor.rowcount)
+
+
 class Visitor(models.Model):
     """When a visitor last clicked a link to an offer uniquely: what the 24 hours of the next click are counted from.
 
@@ -186,6 +203,8 @@ class Visitor(models.Model):
     # A digest of the address and the user agent.
     fingerprint = models.UUIDField()
     seen_at = models.DateTimeField()
+
+    objects = VisitorQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["seen_at"], name="visitor_seen_at")]

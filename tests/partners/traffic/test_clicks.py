@@ -138,7 +138,6 @@ def test_nothing_in_a_link_changes_the_host_it_leads_to_or_adds_a_header(
         "Content-Type",
         "Content-Length",
         "Referrer-Policy",
-        "X-Content-Type-Options",
     }
 
 
