@@ -134,6 +134,7 @@ def run(var: Path) -> int:
         if said:
             say("Writing its last 60 days of traffic …")
             said += finish(var, interruption, "demo_traffic", "--if-none")
+            said += finish(var, interruption, "demo_invoices")
 
         children: list[Child] = []
         for name, command in [

@@ -17,8 +17,7 @@ from pydantic_core import PydanticCustomError
 from partners.api import Paging, PartnerRequest
 from partners.billing.models import Invoice, InvoiceLine, InvoiceQuerySet, Payment
 from partners.billing.models.invoice import COVERS, NOTHING
-from partners.billing.statement import currencies_of, unbilled
-from partners.models import Partner
+from partners.billing.statement import unbilled
 from portal.network.currencies import money
 from portal.network.timezones import BY_NAME
 from portal.web.api import PAGED, paged, paging
@@ -433,12 +432,11 @@ def summarise_billing(request: PartnerRequest, payload: InvoiceSearch | None = N
         .values("currency")
         .annotate(count=Count("pk"), all_billed=Sum("billed"), all_paid=Sum("paid"))
     }
-    totals = [totals_in(currency, sums.get(currency), partner) for currency in currencies_of(partner)]
-    own, *others = totals
+    own, *others = [totals_in(currency, sums.get(currency), left) for currency, left in unbilled(partner).items()]
     return own | {"totals": [own, *(total for total in others if total["count"] or total["unbilled"])]}
 
 
-def totals_in(currency: str, sums: Mapping[str, Any] | None, partner: Partner) -> dict[str, Any]:
+def totals_in(currency: str, sums: Mapping[str, Any] | None, left: Decimal) -> dict[str, Any]:
     billed, paid = (sums["all_billed"], sums["all_paid"]) if sums else (NOTHING, NOTHING)
     return {
         "currency_id": currency,
@@ -446,5 +444,5 @@ def totals_in(currency: str, sums: Mapping[str, Any] | None, partner: Partner) -
         "billed": money(billed, currency),
         "paid": money(paid, currency),
         "balance": money(billed - paid, currency),
-        "unbilled": money(unbilled(partner, currency), currency),
+        "unbilled": money(left, currency),
     }

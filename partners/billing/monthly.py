@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from partners.billing.models import AlreadyBilled, Invoice, NothingToBill, Period
-from partners.billing.statement import bill, currencies_of
+from partners.billing.statement import NotOverYet, bill, currencies_of, earned_in, is_over
 from partners.models import Partner
 from portal.network.models import Network
 
@@ -36,9 +36,16 @@ def raise_month(partner: Partner, month: Period, *, by: Actor) -> list[Invoice]:
 
     Nothing is raised twice: not where an invoice covers some of the month, and not where one for just this month was
     cancelled, because somebody has decided so.
+
+    :raises NotOverYet: when the month goes on
     """
+    if not is_over(month):
+        raise NotOverYet
+    earned = earned_in(partner, {currency: [(month.start, month.end)] for currency in currencies_of(partner)})
+    # Where nothing was earned and nothing ever billed there is nothing to correct either.
+    billed = set(partner.invoices.standing().order_by().values_list("currency", flat=True))
     raised = []
-    for currency in currencies_of(partner):
+    for currency in (currency for currency, items in earned.items() if items or currency in billed):
         cancelled = partner.invoices.exclude(cancelled_at=None).filter(currency=currency)
         if cancelled.filter(starts_on=month.starts_on, ends_on=month.ends_on).exists():
             continue

@@ -7,7 +7,7 @@ between what their conversions come to now and what was billed for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -59,9 +59,8 @@ class Statement:
 
 
 def statement_of(partner: Partner, period: Period, currency: str) -> Statement:
-    spans = [(period.start, period.end)]
-    items = earned_in(partner, spans, currency) + corrections_of(partner, currency)
-    return Statement(period, currency, items)
+    earned = earned_in(partner, {currency: [(period.start, period.end)]})
+    return Statement(period, currency, earned[currency] + corrections_of(partner, currency))
 
 
 @transaction.atomic
@@ -105,11 +104,17 @@ def is_over(period: Period) -> bool:
     return period.ends_on < localdate(timezone=period.zone)
 
 
-def unbilled(partner: Partner, currency: str) -> Decimal:
-    """What the partner has earned so far and no invoice has billed: in the days that none covers, and corrections."""
-    covered = partner.invoices.standing().filter(currency=currency).order_by("starts_on")
-    items = earned_in(partner, gaps_between(invoice.period for invoice in covered), currency)
-    return sum((item.amount for item in items + corrections_of(partner, currency)), NOTHING)
+def unbilled(partner: Partner) -> dict[str, Decimal]:
+    """What the partner has earned so far and no invoice has billed, by currency: in the days that none covers, and
+    corrections. Every currency of ``currencies_of`` is there."""
+    covered: dict[str, list[Period]] = {currency: [] for currency in currencies_of(partner)}
+    for invoice in partner.invoices.standing().order_by("starts_on"):
+        covered[invoice.currency].append(invoice.period)
+    earned = earned_in(partner, {currency: gaps_between(periods) for currency, periods in covered.items()})
+    return {
+        currency: sum((item.amount for item in items + corrections_of(partner, currency)), NOTHING)
+        for currency, items in earned.items()
+    }
 
 
 def currencies_of(partner: Partner) -> list[str]:
@@ -141,17 +146,26 @@ def within(spans: Iterable[Span]) -> Q:
     return found
 
 
-def earned_in(partner: Partner, spans: list[Span], currency: str) -> list[Item]:
-    """The partner's money by offer and kind, each sum rounded to the currency."""
-    if not spans:
-        return []
-    in_time = within(spans) & Q(offer__currency=currency)
-    approved = partner.conversions.approved().filter(in_time)
-    items = [item_of(kind_of(row), row, currency) for row in summed(approved, "is_event")]
+def earned_in(partner: Partner, spans: Mapping[str, list[Span]]) -> dict[str, list[Item]]:
+    """The partner's money in those stretches of time, by offer and kind; the stretches and the items are by currency.
+
+    One look at each kind of traffic for all currencies, because there may be much of it to look at.
+    """
+    wanted = Q(id__in=[])
+    for currency, stretches in spans.items():
+        wanted |= Q(offer__currency=currency) & within(stretches)
+    items: dict[str, list[Item]] = {currency: [] for currency in spans}
+    for row in summed(partner.conversions.approved().filter(wanted), "offer__currency", "is_event"):
+        items[row["offer__currency"]].append(item_of(kind_of(row), row))
     for kind, visits in ((LineKind.CLICKS, partner.clicks), (LineKind.IMPRESSIONS, partner.impressions)):
-        paid = visits.filter(in_time).exclude(payout=0)
-        items += [item_of(kind, row, currency) for row in summed(paid)]
-    items.sort(key=lambda item: (item.offer_name, item.offer_id, LineKind.values.index(item.kind)))
+        for row in summed(visits.filter(wanted).exclude(payout=0), "offer__currency"):
+            items[row["offer__currency"]].append(item_of(kind, row))
+    return {currency: in_order(found) for currency, found in items.items()}
+
+
+def in_order(items: list[Item]) -> list[Item]:
+    """Those that come to something, by offer."""
+    items = sorted(items, key=lambda item: (item.offer_name, item.offer_id or 0, LineKind.values.index(item.kind)))
     return [item for item in items if item.amount]
 
 
@@ -165,8 +179,8 @@ def kind_of(row: dict[str, Any]) -> LineKind:
     return LineKind.EVENTS if row["is_event"] else LineKind.CONVERSIONS
 
 
-def item_of(kind: LineKind, row: dict[str, Any], currency: str) -> Item:
-    amount = rounded(row["amount"], currency)
+def item_of(kind: LineKind, row: dict[str, Any]) -> Item:
+    amount = rounded(row["amount"], row["offer__currency"])
     return Item(kind, row["offer_id"], row["offer__name"], row["quantity"], amount)
 
 

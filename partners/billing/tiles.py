@@ -10,7 +10,7 @@ from django.utils.timezone import localdate
 
 from partners.billing.models import Invoice, Payment
 from partners.billing.models.invoice import NOTHING
-from partners.billing.statement import currencies_of, unbilled
+from partners.billing.statement import unbilled
 from partners.models import Partner
 from portal.network.currencies import amount_in_words
 from portal.network.models import Network
@@ -28,13 +28,11 @@ class Tile:
 def tiles_of(partner: Partner, *, owed: str) -> list[Tile]:
     """What is owed, in the words ``owed``; what was paid this year; and what is still to be invoiced."""
     year = localdate(timezone=Network.load().zone).year
-    currencies = currencies_of(partner)
     invoices = list(partner.invoices.standing().with_totals().unpaid().order_by("pk"))
-    to_come = {currency: unbilled(partner, currency) for currency in currencies}
     return [
         tile(owed, owed_on(invoices), partner.currency, when_due(invoices)),
         tile(f"Paid in {year}", paid_in(partner, year), partner.currency, ""),
-        tile("Not yet invoiced", to_come, partner.currency, "Up to this moment"),
+        tile("Not yet invoiced", unbilled(partner), partner.currency, "Up to this moment"),
     ]
 
 
