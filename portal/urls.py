@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("partners.billing.urls")),
     path("", include("partners.postbacks.urls")),
     path("", include("partners.offers.urls")),
+    path("", include("partners.traffic.urls")),
     path("", include("keys.urls")),
     path("", include("apilog.urls")),
     path("", include("apilog.patterns.urls")),

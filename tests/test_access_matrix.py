@@ -30,10 +30,12 @@ from partners.billing.models import Invoice, Item, Payment, Period
 from partners.models import Flag, Partner
 from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
 from partners.postbacks.models import Postback
+from partners.traffic.models import TrafficBlock, TrafficControl
 from portal.accounts.models import Role, User
 from portal.status.models import Notice
 from portal.web.access import every_view_declares_its_access, public, routed_views
 from tests.conftest import SETUP, Browse
+from tests.partners.traffic.conftest import converted
 
 FILE = Path(__file__).with_name("access_matrix.txt")
 HEADER = """\
@@ -72,6 +74,14 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
     payment = invoice.record_payment(amount=Decimal(1), method=Payment.Method.OTHER, paid_on=date(2026, 2, 1), by=SETUP)
     offer = offer_open_to(acme)
     waiting = offer.apply(partner=Partner.create(by=SETUP, name="Waiting Media"), by=SETUP)
+    control = TrafficControl.add(
+        name="No coupons",
+        control_type="blacklist",
+        variable="sub1",
+        comparison_method="exact",
+        values=["coupon"],
+        by=SETUP,
+    )
     return {
         "partner_id": str(acme.pk),
         "flag_id": str(acme.raise_flag(kind=Flag.Kind.QUALITY, note="Odd", by=SETUP).pk),
@@ -82,6 +92,9 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
         "offer_id": str(offer.pk),
         "application_id": str(waiting.pk),
         "postback_id": str(Postback.add(partner=acme, url="https://acme.example/", by=SETUP).pk),
+        "conversion_id": str(converted(acme, offer).id),
+        "control_id": str(control.pk),
+        "block_id": str(TrafficBlock.block(partner=acme, variable="sub1", value="bots", by=SETUP).pk),
         "call_id": logged["X-Request-ID"],
         "user_id": str(invited.pk),
         "role_id": str(low.pk),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from django.db import models
 from django.http import HttpRequest
@@ -24,24 +25,41 @@ class KeyPage(Generic[M]):
     older: str
 
 
-def key_page(request: HttpRequest, queryset: models.QuerySet[M], *, size: int = PAGE_SIZE) -> KeyPage[M]:
-    """The page that ``before`` or ``after`` in the URL names; the newest rows when neither does, or names no key."""
-    before, after = key_in(request, "before"), key_in(request, "after")
+def key_page(
+    request: HttpRequest, queryset: models.QuerySet[M], *, size: int = PAGE_SIZE, column: str = "pk"
+) -> KeyPage[M]:
+    """The page that ``before`` or ``after`` in the URL names; the newest rows when neither does, or names no key.
+
+    ``column`` is what they are in order of: the key, or an id that rises with time and is a key together with others.
+    """
+    read = key_in if column == "pk" else id_in
+
+    def key_of(row: M) -> object:
+        return getattr(row, column)
+
+    before, after = read(request, "before"), read(request, "after")
     if after is not None:
-        ascending = list(queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
+        ascending = list(queryset.filter((f"{column}__gt", after)).order_by(column)[: size + 1])
         if len(ascending) > size:
             rows = ascending[:size][::-1]
-            return KeyPage(rows, newer=page_url(request, after=rows[0].pk), older=page_url(request, before=rows[-1].pk))
+            newer, older = page_url(request, after=key_of(rows[0])), page_url(request, before=key_of(rows[-1]))
+            return KeyPage(rows, newer=newer, older=older)
         # Fewer than a page are newer: the first page shows them all.
         before = None
-    newest = queryset if before is None else queryset.filter(pk__lt=before)
-    rows = list(newest.order_by("-pk")[: size + 1])
+    newest = queryset if before is None else queryset.filter((f"{column}__lt", before))
+    rows = list(newest.order_by(f"-{column}")[: size + 1])
     has_older, rows = len(rows) > size, rows[:size]
+    # Past the end there is no row to name, and the way back leads from where one is.
+    newer_than = key_of(rows[0]) if rows else just_before(before)
     return KeyPage(
         rows,
-        newer=page_url(request, after=rows[0].pk if rows else before - 1) if before is not None else "",
-        older=page_url(request, before=rows[-1].pk) if has_older else "",
+        newer=page_url(request, after=newer_than) if before is not None else "",
+        older=page_url(request, before=key_of(rows[-1])) if has_older else "",
     )
+
+
+def just_before(key: int | UUID | None) -> object:
+    return UUID(int=max(key.int - 1, 0)) if isinstance(key, UUID) else (key or 0) - 1
 
 
 def newest_first(queryset: models.QuerySet[M], *, size: int = BATCH_SIZE) -> Iterator[M]:
@@ -59,6 +77,13 @@ def key_in(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "")
     # Eighteen digits fit every key; more would overflow in the database.
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
+
+
+def id_in(request: HttpRequest, name: str) -> UUID | None:
+    try:
+        return UUID(request.GET.get(name, ""))
+    except ValueError:
+        return None
 
 
 def page_url(request: HttpRequest, **key: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils.timezone import now
 
 from partners.models import Partner
@@ -15,7 +15,7 @@ from partners.traffic import changes
 from partners.traffic.models.recording import Report, Source, due_for, facts_of, full_cap, give_back, why_invalid
 from partners.traffic.models.visits import TEXT_LENGTH, Visit, VisitQuerySet
 from portal.accounts.events import EventKind
-from portal.accounts.models import Event
+from portal.accounts.models import Event, User
 from portal.web.ids import moment_of, new_id
 
 if TYPE_CHECKING:
@@ -50,6 +50,16 @@ class ConversionQuerySet(VisitQuerySet["Conversion"]):
         """Those that are or were on hold; ``outcomes`` narrows to what became of it, "" for those that still are."""
         holds = Hold.objects.filter(partner_id=OuterRef("partner_id"), conversion_id=OuterRef("id"))
         return self.filter(Exists(holds if outcomes is None else holds.filter(outcome__in=outcomes)))
+
+    def visible_to(self, user: User) -> Self:
+        """Network users see every conversion, a partner's user those of that partner alone."""
+        return self if user.is_network_user else self.filter(partner_id=user.partner_id)
+
+    def for_listing(self) -> Self:
+        """With the offer, its advertiser and the partner, and with ``held_until``."""
+        holds = Hold.objects.filter(partner_id=OuterRef("partner_id"), conversion_id=OuterRef("id"))
+        until = Subquery(holds.open().values("until")[:1])
+        return self.select_related("offer__advertiser", "partner").annotate(held_until=until)
 
     def changed_since(self, moment: datetime) -> Self:
         """Recorded or decided over since then."""
@@ -91,6 +101,9 @@ class Conversion(Visit):
     error_message = models.CharField(max_length=300, blank=True)
     notes = models.CharField(max_length=TEXT_LENGTH, blank=True)
     updated_at = models.DateTimeField(default=now)
+
+    # Only there on rows of for_listing(): when the hold ends that it is on.
+    held_until: datetime | None
 
     objects = ConversionQuerySet.as_manager()
 
