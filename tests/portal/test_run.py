@@ -18,7 +18,7 @@ import pytest
 
 from portal.postgres import PROJECT, Server
 
-SECONDS = 120
+SECONDS = 240
 # What a shell of a person has, and nothing that this test run was given.
 NOT_INHERITED = {
     *("DATABASE_URL", "SECRET_KEY", "KEY_ENCRYPTION_KEYS", "DEBUG", "BASE_URL", "PORT", "LATCHKEY_VAR"),
