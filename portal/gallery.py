@@ -38,6 +38,7 @@ STATUSES = {
         "unreleased",
         "error",
     ],
+    "An invoice": ["paid", "unpaid", "overdue", "cancelled"],
     "An account": ["active", "invited", "deactivated"],
 }
 EXAMPLE = (
