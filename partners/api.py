@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from partners.models import Partner
 from portal.accounts.actors import Actor
@@ -39,47 +39,103 @@ class PartnerRequest(HttpRequest):
 
 
 class Affiliate(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "network_affiliate_id": 12,
+                    "network_id": 1,
+                    "name": "Acme Media",
+                    "account_status": "active",
+                    "network_employee_id": 3,
+                    "default_currency_id": "USD",
+                    "timezone_id": 80,
+                    "country_code": "US",
+                    "website": "https://acme.example",
+                    "time_created": 1748429710,
+                    "time_saved": 1748429710,
+                }
+            ]
+        }
+    )
+
     network_affiliate_id: int = Field(description="Number of the partner.")
     network_id: int = Field(description="Number of the network; always 1.")
-    name: str
+    name: str = Field(description="What the partner is called.")
     account_status: str = Field(description="active, pending (onboarding) or inactive (paused).")
     network_employee_id: int = Field(description="Number of the account manager; 0 without one.")
     default_currency_id: str = Field(description="ISO 4217 code.")
     timezone_id: int = Field(description="See /v1/meta/timezones.")
     country_code: str = Field(description="ISO 3166-1 alpha-2; empty when unknown.")
-    website: str
+    website: str = Field(description="Its website; empty when unknown.")
     time_created: int = Field(description="Unix seconds.")
     time_saved: int = Field(description="Unix seconds.")
 
 
 class NetworkInfo(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "network_id": 1,
+                    "name": "Northwind Affiliates",
+                    "displayed_name": "Northwind Affiliates",
+                    "timezone_id": 67,
+                    "timezone": "UTC",
+                    "currency_id": "USD",
+                    "default_currency_id": "USD",
+                    "support_name": "Partner Support",
+                    "support_email": "support@northwind.example",
+                    "tracking_domain": "go.northwind.example",
+                }
+            ]
+        }
+    )
+
     network_id: int = Field(description="Always 1.")
-    name: str
+    name: str = Field(description="What the network is called.")
     displayed_name: str = Field(description="The same as name.")
     timezone_id: int = Field(description="The network's time zone; see /v1/meta/timezones.")
     timezone: str = Field(description="Its IANA name.")
     currency_id: str = Field(description="ISO 4217 code.")
     default_currency_id: str = Field(description="The same as currency_id.")
-    support_name: str
-    support_email: str
-    tracking_domain: str
+    support_name: str = Field(description="Whom to ask; empty when nobody is named.")
+    support_email: str = Field(description="How to reach them; may be empty.")
+    tracking_domain: str = Field(description="The host of tracking links.")
 
 
 class AffiliateUser(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "network_affiliate_user_id": 31,
+                    "network_id": 1,
+                    "network_affiliate_id": 12,
+                    "first_name": "Paul",
+                    "last_name": "Renner",
+                    "email": "paul@acme.example",
+                    "account_status": "active",
+                    "time_created": 1748429710,
+                }
+            ]
+        }
+    )
+
     network_affiliate_user_id: int = Field(description="Number of the user.")
     network_id: int = Field(description="Always 1.")
     network_affiliate_id: int = Field(description="Number of the partner.")
     first_name: str = Field(description="What stands before the first space of the name.")
     last_name: str = Field(description="The rest of it; empty when there is none.")
-    email: str
+    email: str = Field(description="The address that they sign in with.")
     account_status: str = Field(description="active or inactive.")
     time_created: int = Field(description="Unix seconds.")
 
 
 class Paging(BaseModel):
-    page: int
-    page_size: int
-    total_count: int
+    page: int = Field(description="Which page this is, from 1.")
+    page_size: int = Field(description="How many entries a page has.")
+    total_count: int = Field(description="How many entries there are on all pages.")
 
 
 class Affiliates(Paging):

@@ -51,7 +51,7 @@ from keys.gate import (
     question_of,
     refuse_key_in_url,
 )
-from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, complete
+from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, add_examples, complete
 from portal.api_streams import LoggedStream, begin
 from portal.web.api import OperationLimit, error_answer
 from portal.web.combining import Combiner, WorkStopped
@@ -228,6 +228,7 @@ class Api(NinjaAPI):
         document = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
         document["components"].update(COMMON_COMPONENTS)
         document["components"]["schemas"]["Error"] = ERROR_SCHEMA
+        add_examples(document["components"]["schemas"])
         limits = self._limits()
         for path, operations in document["paths"].items():
             realm = next((realm for prefix, realm in self.realms.items() if f"{prefix}/" in path), None)

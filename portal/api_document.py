@@ -39,6 +39,25 @@ ERRORS = {
 GUARDED = {"401", "403", "404", "429"}
 
 
+# What the parameters of paths are; they mean the same wherever they stand.
+IN_PATHS = {
+    "user_id": "Number of the user.",
+    "offer_id": "Number of the offer.",
+    "url_id": "Number of the landing page; 0 for the offer's own.",
+    "feed_id": "Number of the product feed.",
+    "pixel_id": "Number of the postback.",
+    "invoice_id": "Number of the invoice.",
+    "conversion_id": "The conversion's id: 32 hexadecimal digits.",
+    "transaction_id": "The click's id: 32 hexadecimal digits.",
+    "hold_id": "Number of the hold.",
+    "control_id": "Number of the source control.",
+    "partner_id": "Number of the affiliate.",
+    "key_id": "Number of the key.",
+}
+# What a list has beside its entries.
+PAGE_EXAMPLE = {"page": 1, "page_size": 50, "total_count": 1}
+
+
 def header(description: str, **schema: Any) -> dict[str, Any]:
     return {"description": description, "required": True, "schema": {"type": "string", **schema}}
 
@@ -94,5 +113,34 @@ def complete(operation: dict[str, Any], *, is_guarded: bool, limit: OperationLim
             operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{status}"})
     if is_guarded:
         operation["security"] = [{name: []} for name in COMMON_COMPONENTS["securitySchemes"]]
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path":
+            parameter.setdefault("description", IN_PATHS.get(parameter["name"], ""))
     if limit is not None:
         operation["x-limit"] = limit.name
+
+
+def add_examples(schemas: dict[str, Any]) -> None:
+    """Gives each schema without an example one that is put together from those of its parts, where they have some: a
+    list is shown with one entry."""
+    for name, schema in schemas.items():
+        if (example := example_of({"$ref": f"#/components/schemas/{name}"}, schemas)) is not None:
+            schema.setdefault("examples", [example])
+
+
+def example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """None when there is none."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if "examples" in schema:
+        return schema["examples"][0]
+    if schema.get("type") == "array":
+        entry = example_of(schema.get("items", {}), schemas)
+        return None if entry is None else [entry]
+    if schema.get("type") != "object" or "properties" not in schema:
+        return None
+    parts = {
+        name: PAGE_EXAMPLE[name] if name in PAGE_EXAMPLE else example_of(part, schemas)
+        for name, part in schema["properties"].items()
+    }
+    return None if None in parts.values() else parts

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
@@ -123,6 +124,48 @@ def test_no_two_models_share_a_name_and_with_it_a_schema() -> None:
 
 def models_below(model: type[BaseModel]) -> set[type[BaseModel]]:
     return {each for child in model.__subclasses__() for each in ({child} | models_below(child))}
+
+
+def test_every_field_and_parameter_says_what_it_is() -> None:
+    fields = {
+        f"{schema}.{name}": field
+        for schema, said in DOCUMENT["components"]["schemas"].items()
+        for name, field in said.get("properties", {}).items()
+    }
+    parameters = {
+        f"{method} {path} {parameter['name']}": parameter
+        for path, method, operation in OPERATIONS
+        for parameter in operation.get("parameters", [])
+    }
+
+    # What refers to another schema is described by that.
+    assert [name for name, field in fields.items() if not field.get("description") and "$ref" not in str(field)] == []
+    assert [name for name, parameter in parameters.items() if not parameter.get("description")] == []
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=[f"{m} {p}" for p, m, _ in OPERATIONS])
+def test_every_operation_shows_an_example_of_what_is_sent_and_answered(
+    path: str, method: str, operation: dict[str, Any]
+) -> None:
+    for side in (operation.get("requestBody", {}), operation["responses"]["200"]):
+        for content_type, content in side.get("content", {}).items():
+            if content_type == "application/json":
+                names = re.findall(r"#/components/schemas/(\w+)", json.dumps(content["schema"]))
+                schemas = [content, content["schema"], *(DOCUMENT["components"]["schemas"][name] for name in names)]
+                assert any("example" in schema or "examples" in schema for schema in schemas)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, schema in DOCUMENT["components"]["schemas"].items() if "examples" in schema]
+)
+def test_every_example_is_what_its_schema_says(name: str) -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    validator = jsonschema_rs.validator_for(
+        {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+    )
+
+    for example in schemas[name]["examples"]:
+        assert [error.message for error in validator.iter_errors(example)] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from django.db.models import Count, Sum
 from django.shortcuts import get_object_or_404
-from ninja import Router
+from ninja import Query, Router
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
@@ -405,7 +405,7 @@ def read_invoice(
     invoice_id: int,
     relationship: Annotated[
         Literal["details", "payments", "all"] | None,
-        Field(description="Adds the lines (details), the payments, or both (all)."),
+        Query(description="Adds the lines (details), the payments, or both (all)."),
     ] = None,
 ) -> dict[str, Any]:
     """One invoice; `relationship` adds its lines and its payments. A cancelled one is not found."""

@@ -164,6 +164,20 @@ class AskedSummary(BaseModel):
 
 
 class ComparisonInfo(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "today": 41.0,
+                    "yesterday": 120.0,
+                    "current_month": 2210.0,
+                    "last_month": 2874.0,
+                    "trending_percentage": 7.9,
+                }
+            ]
+        }
+    )
+
     today: float = Field(description="Today so far.")
     yesterday: float = Field(description="All of yesterday.")
     current_month: float = Field(description="This month so far.")
@@ -192,7 +206,10 @@ FILES = {
                     "schema": {"type": "string"},
                 }
             },
-            "content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {"schema": {"type": "object"}}},
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "object"}, "example": {"table": [EXAMPLE_ROW]}},
+            },
         }
     },
 }

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import CURRENCIES
@@ -17,7 +17,20 @@ meta = Router(tags=["Meta"])
 
 
 class TimeZoneInfo(BaseModel):
-    timezone_id: int
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "timezone_id": 80,
+                    "timezone": "America/New_York",
+                    "timezone_name": "America / New York",
+                    "utc_offset": "-05:00",
+                }
+            ]
+        }
+    )
+
+    timezone_id: int = Field(description="Number of the zone; it never changes.")
     timezone: str = Field(description="IANA name.")
     timezone_name: str = Field(description="Name for people.")
     utc_offset: str = Field(description="Offset from UTC at this moment, e.g. -05:00.")
@@ -28,6 +41,8 @@ class TimeZones(BaseModel):
 
 
 class CurrencyInfo(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"currency_id": "EUR", "name": "Euro", "decimals": 2}]})
+
     currency_id: str = Field(description="ISO 4217 code.")
     name: str = Field(description="Name for people.")
     decimals: int = Field(description="How many decimals amounts of it are rounded to.")
@@ -38,6 +53,8 @@ class Currencies(BaseModel):
 
 
 class CountryInfo(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"country_code": "NZ", "country_name": "New Zealand"}]})
+
     country_code: str = Field(description="ISO 3166-1 alpha-2.")
     country_name: str = Field(description="Name for people.")
 

@@ -101,7 +101,7 @@ EXAMPLE: JsonDict = {
 class CategoryInfo(BaseModel):
     network_category_id: int = Field(description="Number of the category.")
     network_id: int = Field(description="Number of the network; always 1.")
-    name: str
+    name: str = Field(description="What the category is called.")
     status: str = Field(description="Always active.")
 
 
@@ -120,25 +120,25 @@ class PayoutInfo(BaseModel):
 
 
 class Payouts(BaseModel):
-    total: int
+    total: int = Field(description="How many entries there are.")
     entries: list[PayoutInfo]
 
 
 class UrlInfo(BaseModel):
     network_offer_url_id: int = Field(description="Number of the landing page: url_id in links.")
-    name: str
+    name: str = Field(description="What the landing page is called.")
     destination_url: str = Field(description="Where it leads, with the macros that a click fills.")
     preview_url: str = Field(description="The same as destination_url.")
 
 
 class Urls(BaseModel):
-    total: int
+    total: int = Field(description="How many entries there are.")
     entries: list[UrlInfo]
 
 
 class CreativeInfo(BaseModel):
     network_offer_creative_id: int = Field(description="Number of the creative: creative_id in links.")
-    name: str
+    name: str = Field(description="What the creative is called.")
     creative_type: str = Field(description="image, video, html, text or email.")
     resource_url: str = Field(description="The picture or film; empty for the other types.")
     width: int = Field(description="Pixels; 0 when it has no size.")
@@ -150,7 +150,7 @@ class CreativeInfo(BaseModel):
 
 
 class Creatives(BaseModel):
-    total: int
+    total: int = Field(description="How many entries there are.")
     entries: list[CreativeInfo]
 
 
@@ -181,16 +181,16 @@ class Relationship(BaseModel):
 class OfferFields(BaseModel):
     network_offer_id: int = Field(description="Number of the offer.")
     network_id: int = Field(description="Number of the network; always 1.")
-    name: str
+    name: str = Field(description="What the offer is called.")
     thumbnail_url: str = Field(description="A small picture; empty without one.")
     network_category_id: int = Field(description="Number of the category.")
-    network_category_name: str
+    network_category_name: str = Field(description="What its category is called.")
     preview_url: str = Field(description="Where to look at what is promoted; no link to promote it with.")
     offer_status: str = Field(description="active, paused or pending.")
     currency_id: str = Field(description="ISO 4217 code of the currency that all its amounts are in.")
     visibility: str = Field(description="public, require_approval or private.")
-    html_description: str
-    terms_and_conditions: str
+    html_description: str = Field(description="What it is about, as HTML; may be empty.")
+    terms_and_conditions: str = Field(description="What you agree to when you run it; may be empty.")
     is_caps_enabled: bool = Field(description="Whether any of its caps is not 0.")
     date_live_until: str = Field(description="The last day, YYYY-MM-DD, in the network's time zone; empty: no end.")
     tracking_url: str = Field(description="Your link to it; empty while you cannot run it.")

@@ -88,7 +88,7 @@ class CouponInfo(BaseModel):
     network_offer_id: int = Field(description="Number of the offer it is for.")
     coupon_code: str = Field(description="What customers enter.")
     coupon_status: str = Field(description=STATUSES)
-    description: str
+    description: str = Field(description="What customers get; may be empty.")
     start_date: str = Field(description=f"First day, {DAY}")
     end_date: str = Field(description=f"Last day, {DAY}")
 
@@ -103,12 +103,12 @@ class DealInfo(BaseModel):
 
     network_advertiser_deal_id: int = Field(description="Number of the deal.")
     network_offer_id: int = Field(description="Number of the offer it is for.")
-    name: str
-    brand_name: str
+    name: str = Field(description="What the deal is called.")
+    brand_name: str = Field(description="Whose products it is about; may be empty.")
     deal_type: str = Field(description="discount, free_shipping, gift, bundle or other.")
     deal_status: str = Field(description=STATUSES)
-    description: str
-    restrictions: str
+    description: str = Field(description="What customers get; may be empty.")
+    restrictions: str = Field(description="What it does not hold for; may be empty.")
     coupon_code: str = Field(description="What customers enter; empty when nothing has to be.")
     coupon_code_discount_percentage: float = Field(description="Percent off the price; 0: none.")
     coupon_code_discount_amount: float = Field(description="Money off the price, in its currency; 0: none.")
@@ -179,7 +179,7 @@ class FeedInfo(BaseModel):
 
     network_advertiser_product_feed_id: int = Field(description="Number of the feed.")
     network_offer_id: int = Field(description="Number of the offer it is for.")
-    name: str
+    name: str = Field(description="What the feed is called.")
     number_of_products: int = Field(description="How many products it holds now.")
     date_valid_from: str = Field(description=f"First day, {DAY}")
     date_valid_to: str = Field(description=f"Last day, {DAY}")

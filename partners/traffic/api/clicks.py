@@ -93,17 +93,17 @@ class Geolocation(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     country_code: str = Field(description="ISO 3166-1 alpha-2.")
-    country_name: str
-    region_code: str
-    region_name: str
-    city_name: str
+    country_name: str = Field(description="Its name in English.")
+    region_code: str = Field(description="Code of the region within the country.")
+    region_name: str = Field(description="Name of the region.")
+    city_name: str = Field(description="Name of the city.")
     dma: int = Field(description="Number of the market area in the United States.")
     timezone: str = Field(description="IANA name of its time zone.")
     carrier_name: str = Field(description="The mobile carrier.")
     isp_name: str = Field(description="The internet provider.")
     is_mobile: bool = Field(description="Whether the connection is a mobile one.")
     is_proxy: bool = Field(description="Whether it is known to hide somebody else's address.")
-    postal_code: str
+    postal_code: str = Field(description="Postal code of the area.")
 
 
 class DeviceInformation(BaseModel):
@@ -113,15 +113,15 @@ class DeviceInformation(BaseModel):
 
     is_mobile: bool = Field(description="Whether it is a phone or a tablet.")
     platform_name: str = Field(description="The operating system.")
-    os_version: str
+    os_version: str = Field(description="Version of the operating system.")
     brand: str = Field(description="Who made the device.")
-    model: str
-    is_tablet: bool
-    browser_name: str
-    browser_version: str
+    model: str = Field(description="The device's model.")
+    is_tablet: bool = Field(description="Whether it is a tablet.")
+    browser_name: str = Field(description="The browser.")
+    browser_version: str = Field(description="Its version.")
     device_type: str = Field(description="Such as mobile, tablet or pc.")
     language: str = Field(description="The browser's language, such as en.")
-    is_robot: bool
+    is_robot: bool = Field(description="Whether it says that it is a program.")
 
 
 class ClickRelationship(BaseModel):

@@ -149,15 +149,15 @@ class Conversion(BaseModel):
     session_user_ip: str = Field(description="The visitor's address at the click; empty when unknown.")
     conversion_user_ip: str = Field(description="The address that the conversion was reported for; empty when unknown.")
     country: str = Field(description="Name of the country; empty when unknown.")
-    region: str
-    city: str
+    region: str = Field(description="Region of the visitor's address; empty when unknown.")
+    city: str = Field(description="City of the visitor's address; empty when unknown.")
     carrier: str = Field(description="The mobile carrier; empty when unknown.")
     isp: str = Field(description="The internet provider; empty when unknown.")
     platform: str = Field(description="The operating system.")
-    os_version: str
+    os_version: str = Field(description="Version of the operating system; empty when unknown.")
     device_type: str = Field(description="Such as mobile, tablet or pc.")
     brand: str = Field(description="Who made the device.")
-    browser: str
+    browser: str = Field(description="The browser; empty when unknown.")
     language: str = Field(description="The browser's language, such as en.")
     http_user_agent: str = Field(description="The visitor's user agent at the click.")
     referer: str = Field(description="The page that the link was on.")
@@ -183,6 +183,20 @@ class ExportedConversions(BaseModel):
 
 
 class HeldConversion(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "on_hold_conversion_id": 9,
+                    "network_id": 1,
+                    "holding_period_end": 1749034510,
+                    "status": "on_hold",
+                    "conversion": {**EXAMPLE, "status": "on_hold"},
+                }
+            ]
+        }
+    )
+
     on_hold_conversion_id: int = Field(description="Number of the hold.")
     network_id: int = Field(description="Number of the network; always 1.")
     holding_period_end: int = Field(description="When the conversion is approved. Unix seconds.")

@@ -79,7 +79,7 @@ class BlockEntry(BaseModel):
 
 
 class BlockEntries(BaseModel):
-    total: int
+    total: int = Field(description="How many entries there are.")
     entries: list[BlockEntry]
 
 
@@ -106,7 +106,7 @@ class Blocks(Paging):
 
 
 class ControlOffers(BaseModel):
-    total: int
+    total: int = Field(description="How many entries there are.")
     entries: list[RelatedOffer]
 
 
@@ -118,7 +118,7 @@ class Control(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [CONTROL]})
 
     network_traffic_control_id: int = Field(description="Number of the control.")
-    name: str
+    name: str = Field(description="What the control is called.")
     status: str = Field(description="active, or inactive while it is paused.")
     control_type: str = Field(
         description="blacklist: traffic with one of the values is kept out. whitelist: all other traffic is."
