@@ -20,7 +20,7 @@ from partners.billing.models.invoice import COVERS, NOTHING
 from partners.billing.statement import unbilled
 from portal.network.currencies import money
 from portal.network.timezones import BY_NAME
-from portal.web.api import PAGED, paged, paging
+from portal.web.api import PAGED, REPORTING, limited, paged, paging
 
 router = Router(tags=["Billing"])
 
@@ -422,8 +422,10 @@ def read_invoice(
 
 
 @router.post("/billings/affiliates/summary", response=BillingSummary, summary="What you were billed and paid")
+@limited(REPORTING)
 def summarise_billing(request: PartnerRequest, payload: InvoiceSearch | None = None) -> dict[str, Any]:
-    """The sums of your invoices that pass the filters, which are those of `invoicestable`, by currency."""
+    """The sums of your invoices that pass the filters, which are those of `invoicestable`, by currency; and what your
+    traffic has earned that none of them bills yet."""
     partner = request.call.partner
     invoices = (payload or InvoiceSearch()).narrow(partner.invoices.standing().with_totals())
     sums = {
