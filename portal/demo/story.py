@@ -6,7 +6,8 @@ import ipaddress
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
@@ -28,7 +29,8 @@ from portal.demo.billing import OldInvoices
 from portal.demo.companies import CLIENTS, COMPANIES, LABELS, NETWORK_TIMEZONE, Company
 from portal.demo.postbacks import plan_postbacks
 from portal.demo.programme import Launches
-from portal.network.models import Network
+from portal.demo.rates import RATES
+from portal.network.models import ExchangeRate, Network
 from portal.web.client_ip import Address
 from portal.web.ids import first_id_at
 
@@ -122,6 +124,9 @@ class Story:
         founded = self.days_ago(460)
         self.at(founded, self.found_the_network)
         self.at(founded + timedelta(hours=1), self.hire_the_people)
+        for days, rates in RATES.items():
+            moment = self.days_ago(days)
+            self.at(moment, partial(self.record_rates, moment.date(), rates))
         for company in COMPANIES:
             self.plan_company(company)
         self.launches.plan()
@@ -180,6 +185,11 @@ class Story:
         # Sixty calls a minute would be spent by two browser tabs; a demo should show a budget, not run into it.
         network.change(by=DEMO, kind=EventKind.BUDGET_CHANGED, budget_requests=3000, budget_seconds=60)
         self.backdate(network, "created_at", "updated_at")
+
+    def record_rates(self, since: date, rates: dict[str, str]) -> None:
+        for currency, rate in rates.items():
+            recorded = ExchangeRate.record(currency=currency, since=since, rate=Decimal(rate), by=self.by("nadia"))
+            self.backdate(recorded, "recorded_at")
 
     def hire_the_people(self) -> None:
         roles = {name: Role.create(name=name, by=DEMO, **levels) for name, levels in ROLES.items()}
