@@ -13,4 +13,4 @@ from portal.web.requests import UserRequest
 @requires(SIGNED_IN)
 def home(request: UserRequest) -> HttpResponse:
     """Sends everyone to the first page of their platform."""
-    return redirect("partners:account" if request.user.is_partner_user else "partners:manage")
+    return redirect("reporting:dashboard" if request.user.is_partner_user else "partners:manage")

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.network.urls")),
     path("", include("partners.urls")),
     path("", include("partners.billing.urls")),
+    path("", include("partners.reporting.urls")),
     path("", include("partners.postbacks.urls")),
     path("", include("partners.offers.urls")),
     path("", include("partners.traffic.urls")),

@@ -67,7 +67,7 @@ def test_a_users_row_views_as_them_unless_they_are_deactivated(
 
     assert "Lea Deactivated left@acme.example" in users.text
     viewing = browser.post("/view-as/", users.form("/view-as/").fields, follow=True)
-    assert viewing.redirect_chain[-1][0] == "/account/"
+    assert viewing.redirect_chain[-1][0] == "/dashboard/"
     assert "Acme Media" in page(viewing).text
 
 
