@@ -71,7 +71,9 @@ class ConversionFilter(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         first, last = cleaned.get("from"), cleaned.get("to")
-        if first and last:
+        if first and last and last < first:
+            self.add_error("to", "“To” must not be before “From”.")
+        elif first and last:
             try:
                 self.period = Period.asked(f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", self.timezone_id)
             except NoSuchPeriod as refusal:

@@ -14,7 +14,7 @@ class ConversionTable(tables.Table):  # type: ignore[misc]  # django-tables2 shi
 
     at = cell("at", verbose_name="Time")
     offer = cell("offer", verbose_name="Offer")
-    order_id = tables.Column("Order ID", default="–")
+    order_id = cell("order", verbose_name="Order ID")
     sub1 = cell("sub1", verbose_name="Sub 1")
     sale_amount = cell("sale_amount", verbose_name="Sale", attrs={"td": {"class": "numeric"}})
     payout = cell("payout", verbose_name="Payout", attrs={"td": {"class": "numeric"}})
@@ -42,7 +42,7 @@ class NetworkConversionTable(tables.Table):  # type: ignore[misc]  # django-tabl
     at = cell("at", verbose_name="Time")
     partner = cell("partner", verbose_name="Partner")
     offer = cell("offer", verbose_name="Offer")
-    order_id = tables.Column("Order ID", default="–")
+    order_id = cell("order", verbose_name="Order ID")
     payout = cell("payout", verbose_name="Payout", attrs={"td": {"class": "numeric"}})
     revenue = cell("revenue", verbose_name="Revenue", attrs={"td": {"class": "numeric"}})
     status = cell("status", verbose_name="Status")

@@ -30,10 +30,11 @@ class Moment:
 
 def timeline_of(conversion: Conversion, *, names_people: bool) -> list[Moment]:
     """``names_people``: says who decided, which is for the network's own eyes."""
-    moments = [*arrival_of(conversion), reported(conversion), *events_after(conversion)]
-    decisions = list(decisions_on(conversion, names_people=names_people))
-    moments += decisions or told_by_the_row(conversion)
-    moments += end_of_hold(conversion)
+    decisions = decisions_on(conversion, names_people=names_people) or told_by_the_row(conversion)
+    # What nobody has decided over since is still what it was recorded as.
+    first_status = "" if decisions or conversion.status == Conversion.Status.ON_HOLD else conversion.status
+    moments = [*arrival_of(conversion), reported(conversion, first_status), *events_after(conversion)]
+    moments += [*decisions, *end_of_hold(conversion)]
     return sorted(moments, key=lambda moment: moment.at)
 
 
@@ -49,15 +50,14 @@ def where_from(conversion: Conversion) -> str:
     return " · ".join(filter(None, known))
 
 
-def reported(conversion: Conversion) -> Moment:
+def reported(conversion: Conversion, status: str) -> Moment:
     title = f"Event “{conversion.event_name}” reported" if conversion.is_event else "Conversion reported"
-    notes = [f"order {conversion.order_id}" if conversion.order_id else ""]
-    if conversion.clicked_at is None:
-        by_coupon = f"by its coupon code {conversion.coupon_code} alone" if conversion.coupon_code else ""
-        notes.append(by_coupon)
+    if conversion.clicked_at is not None:
+        notes = [f"{in_words(conversion.at - conversion.clicked_at)} later"]
     else:
-        notes.append(f"{in_words(conversion.at - conversion.clicked_at)} later")
-    return Moment(conversion.at, title, " · ".join(filter(None, notes)))
+        notes = [f"By its coupon code {conversion.coupon_code} alone"] if conversion.coupon_code else []
+    notes += [f"order {conversion.order_id}"] if conversion.order_id else []
+    return Moment(conversion.at, title, " · ".join(notes), status)
 
 
 def in_words(span: timedelta) -> str:

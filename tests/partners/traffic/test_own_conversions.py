@@ -74,7 +74,7 @@ def test_what_is_not_chosen_is_not_shown(client: Client, acme: Partner, other_pa
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("from=2026-05-02&to=2026-05-01", "It is before from"),
+        ("from=2026-05-02&to=2026-05-01", "“To” must not be before “From”"),
         ("from=2020-05-02&to=2026-05-01", "At most a year"),
         ("from=yesterday", "Enter a date such as"),
         ("status=lost", "not one of the available choices"),
@@ -195,7 +195,7 @@ def test_a_conversion_on_hold_says_when_it_will_be_approved(client: Client, acme
     story = page(client.get(f"/my/conversions/{conversion.id}/")).text
 
     assert "Holding period ends" in story
-    assert "by its coupon code MAY alone" in story
+    assert "By its coupon code MAY alone" in story
 
 
 def test_a_dialog_is_opened_by_htmx_and_a_page_without(client: Client, acme: Partner, offer: Offer) -> None:
