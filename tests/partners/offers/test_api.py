@@ -265,6 +265,7 @@ def test_coupon_codes_are_ones_own_and_everybodys_of_offers_that_are_open(
     open_offer.add_coupon(code="ORBIT", partner=other_partner, by=SETUP)
     open_offer.add_coupon(code="OLD", by=SETUP).withdraw(by=SETUP)
     closed.add_coupon(code="LAMP", by=SETUP)
+    launch("Gone", status="deleted").add_coupon(code="GONE", by=SETUP)
 
     answer = api.get(f"{API}/couponcodes").json()
 
@@ -343,6 +344,7 @@ def test_the_page_of_a_search_may_stand_in_its_body(deals: dict[str, Deal], api:
     [
         ({"query": {"filters": [{"resource_type": "color", "filter_id_value": "red"}]}}, "color"),
         ({"query": {"filters": [{"resource_type": "offer", "filter_id_value": "x"}]}}, "x is not the number"),
+        ({"query": {"filters": [{"resource_type": "offer", "filter_id_value": True}]}}, "a text or a number"),
         ({"query": {"filters": [{"resource_type": "offer", "filter_id_value": 2**63}]}}, "is not the number"),
         ({"query": {"filters": [{"resource_type": "deal_status", "filter_id_value": "withdrawn"}]}}, "withdrawn"),
         ({"query": {"filters": [{"resource_type": "deal_type", "filter_id_value": 1}]}}, "deal_type"),

@@ -112,6 +112,19 @@ def join(offer: Offer, partner: Partner) -> None:
     offer.pay_partner(partner, Terms(PayoutType.CPA, Decimal(11)), by=SETUP)
 
 
+def test_who_has_waited_longest_is_answered_first(
+    launch: Launch, acme: Partner, other_partner: Partner, vera: User, browse: Browse
+) -> None:
+    offer = launch(visibility="require_approval")
+    for partner in (acme, other_partner, Partner.create(by=SETUP, name="Rejected Media")):
+        offer.apply(partner=partner, by=SETUP)
+    offer.applications.get(partner__name="Rejected Media").reject(by=SETUP)
+
+    records = page(browse(vera).get(f"{URL}{offer.pk}/")).region("application-table").records
+
+    assert [record["Partner"] for record in records] == ["Acme Media", "Orbit Deals", "Rejected Media"]
+
+
 @pytest.mark.parametrize(("verb", "status"), [("approve", "approved"), ("reject", "rejected")])
 def test_an_application_is_answered_after_a_confirmation(
     verb: str, status: str, launch: Launch, acme: Partner, vera: User, browse: Browse

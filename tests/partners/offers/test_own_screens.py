@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from partners.models import Partner
 from partners.offers.codes import code_of_partner
 from partners.offers.models import Application, Creative, Offer, PayoutType, Terms
-from portal.accounts.models import User
-from tests.conftest import SETUP, Browse
+from portal.accounts.models import Role, User
+from tests.conftest import SETUP, Browse, person
 from tests.htmx import HTMX
 from tests.page import page
 
@@ -203,3 +203,17 @@ def test_applying_for_a_public_offer_changes_nothing_and_says_so(launch: Launch,
 
     assert "is public" in page(client.get(f"{URL}{offer.pk}/")).text
     assert not Application.objects.exists()
+
+
+def test_who_may_only_look_at_partners_does_not_apply_for_one(
+    launch: Launch, acme: Partner, paul: User, browse: Browse
+) -> None:
+    looks = {"accounts_history_logs": "full_access", "partners": "view"}
+    client = browse(person("Anna", role=Role.create(name="Looker", by=SETUP, **looks)))
+    client.post("/view-as/", {"user_pk": paul.pk})
+    offer = launch(visibility="require_approval")
+
+    statuses = [client.get(f"{URL}{offer.pk}/").status_code, client.post(f"{URL}{offer.pk}/apply/").status_code]
+
+    assert statuses == [200, 403]
+    assert not acme.applications.exists()
