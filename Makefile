@@ -3,7 +3,7 @@
 #   make run            serve on PORT (8000), with a PostgreSQL and a demo network of its own; Ctrl-C stops everything
 #   make test           every test; ARGS="tests/keys -x" narrows it
 #   make faults         break it on purpose: 20 rounds of what `make test` does in two (about two minutes)
-#   make bench          measure the gate and the API Log, into docs/benchmarks.md
+#   make bench          measure the gate, tracking and the API Log, into docs/benchmarks.md
 #   make check          what .ci/run asks of the sources, without the tests
 #   make manage DO=...  a command of manage.py in the environment of `make run`: make manage DO="issue_key --network"
 #   make format         format Python and templates
@@ -62,7 +62,7 @@ test: $(DEV)
 faults: $(DEV)
 	@FAULT_ROUNDS=20 exec $(VENV) -m pytest tests/faults --durations=10 $(ARGS)
 
-# The figures go into docs/benchmarks.md. The second fills a database with ten million calls, once: about 5 GB in var/.
+# The figures go into docs/benchmarks.md. The last fills a database with ten million calls, once: about 5 GB in var/.
 bench: $(DEV)
 	@$(VENV) -m benchmarks.gate
 	@$(VENV) -m benchmarks.tracking

@@ -3,6 +3,9 @@
 ``make bench`` runs it and writes the ratio into docs/benchmarks.md. Both servers run at the same time under the same
 settings and are asked in turn, for the same links. The clicks are those of many partners at many offers, by visitors of
 many kinds who come again, and every one that was answered is looked for in the database.
+
+The processor time of the web process and of PostgreSQL is told beside the rates: it hardly changes with what else the
+machine is busy with, and the rates do.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import psutil
 import psycopg
 
 from benchmarks.gate import CONNECTIONS, ROUNDS, SECONDS, THREADS, VAR, WORKERS, Contender, run, serving
@@ -79,16 +83,24 @@ def main() -> None:
             ask_for(contender.port, requests, connections=CONNECTIONS, seconds=2)
         figures: dict[str, list[Figures]] = {contender.name: [] for contender in contenders}
         before = rows(database)
+        spent: dict[str, list[tuple[float, float]]] = {contender.name: [] for contender in contenders}
         for _ in range(ROUNDS):
             for contender in contenders:
+                started = processor_seconds(contender.port, database)
                 seen = ask_for(contender.port, requests, connections=CONNECTIONS, seconds=SECONDS)
+                ended = processor_seconds(contender.port, database)
+                web, postgres = (
+                    (after - at_first) / seen.statuses.total() * 1e6
+                    for at_first, after in zip(started, ended, strict=True)
+                )
+                spent[contender.name].append((web, postgres))
                 assert set(seen.statuses) == {302}, f"{contender.name} answered {seen.statuses}"
                 figures[contender.name].append(seen)
                 print(f"{contender.name:8} {seen.per_second:8.0f}/s  p50 {seen.p50:6.1f} ms  p99 {seen.p99:6.1f} ms")
         answered = sum(seen.statuses[302] for seen in figures["tracking"])
         recorded = rows(database) - before
     assert recorded >= answered, f"{answered} clicks were redirected, {recorded} recorded"
-    write_section("tracking", report(figures, answered))
+    write_section("tracking", report(figures, spent, answered))
 
 
 def prepared(database: Server) -> tuple[Contender, list[bytes]]:
@@ -125,6 +137,17 @@ def prepared(database: Server) -> tuple[Contender, list[bytes]]:
     return server, requests
 
 
+def processor_seconds(port: int, database: Server) -> tuple[float, float]:
+    """What the web server at that port, and what PostgreSQL, has had of the processors so far."""
+    servers = [child for child in psutil.Process().children() if str(port) in child.cmdline()]
+    return sum(map(seconds_of, servers)), seconds_of(psutil.Process(database.pid))
+
+
+def seconds_of(process: psutil.Process) -> float:
+    each = [process, *process.children(recursive=True)]
+    return float(sum(times.user + times.system for times in (one.cpu_times() for one in each)))
+
+
 def rows(database: Server) -> int:
     with psycopg.connect(database.url("tracking")) as connection:
         found = connection.execute("SELECT count(*) FROM traffic_click").fetchone()
@@ -132,7 +155,8 @@ def rows(database: Server) -> int:
     return int(found[0])
 
 
-def report(figures: dict[str, list[Figures]], answered: int) -> str:
+def report(figures: dict[str, list[Figures]], spent: dict[str, list[tuple[float, float]]], answered: int) -> str:
+    """``spent``: processor time of the web process and of PostgreSQL, in µs an answer."""
     rate = {name: median(seen.per_second for seen in rounds) for name, rounds in figures.items()}
     names = {"bare": "(a) bare Django redirect", "tracking": "(b) a click: decided, recorded, redirected"}
     lines = [
@@ -143,17 +167,23 @@ def report(figures: dict[str, list[Figures]], answered: int) -> str:
             f"visitors; medians of {ROUNDS} rounds of {SECONDS:g} s in turn."
         ),
         "",
-        "| | clicks/s | of bare | p50 ms | p99 ms |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| | clicks/s | of bare | p50 ms | p99 ms | web µs | PostgreSQL µs |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
+    web = {name: median(web for web, _ in rounds) for name, rounds in spent.items()}
+    postgres = median(postgres for _, postgres in spent["tracking"])
     for name, rounds in figures.items():
         p50, p99 = median(seen.p50 for seen in rounds), median(seen.p99 for seen in rounds)
-        lines.append(f"| {names[name]} | {rate[name]:.0f} | {rate[name] / rate['bare']:.2f} | {p50:.1f} | {p99:.1f} |")
+        ratio, database = rate[name] / rate["bare"], f"{postgres:.0f}" if name == "tracking" else ""
+        lines.append(
+            f"| {names[name]} | {rate[name]:.0f} | {ratio:.2f} | {p50:.1f} | {p99:.1f} | {web[name]:.0f} | {database} |"
+        )
     lines += [
         "",
         (
             f"A click is **{rate['tracking'] / rate['bare']:.2f} × a bare redirect** (goal: 0.4). All {answered:,} "
-            "clicks that were redirected are in the database."
+            "clicks that were redirected are in the database. The web process spends "
+            f"{web['tracking'] / web['bare']:.1f} × the processor time of the bare one."
         ),
     ]
     return "\n".join(lines)

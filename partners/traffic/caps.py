@@ -142,4 +142,5 @@ def run(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement.encode(), parameters, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+        # Asking for the description would make an object of each column.
+        return cursor.fetchall() if cursor.pgresult is not None and cursor.pgresult.nfields else []

@@ -51,6 +51,8 @@ def walk(
     return client
 
 
+# The same few proxies and the same many visitors come again and again.
+@lru_cache(maxsize=16_384)
 def parse_address(text: str) -> Address | None:
     """Reads an address as proxies write it: with a port, in brackets, with a zone; IPv4-mapped IPv6 is unwrapped."""
     text = text.strip().strip('"')

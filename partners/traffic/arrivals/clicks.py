@@ -1,4 +1,4 @@
-"""Clicks: those of all threads that wait are decided over and written together, in one transaction (ADR 11)."""
+"""Clicks: those of all threads that wait are decided over and written together, in one transaction (ADR 13)."""
 
 from __future__ import annotations
 
