@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypedDict
 
-from django.db import connection, models, transaction
+import psycopg
+from django.db import Error, connection, models, transaction
 from psycopg import sql
 from psycopg.types.numeric import FloatLoader
 
 from partners.offers.models import Offer
-from partners.reporting.columns import COLUMNS, Kind
+from partners.reporting.columns import COLUMNS, Column, Kind
 from partners.reporting.question import Question
+from partners.reporting.rollups import sealed_days
 from partners.reporting.statement import Statement, key, utc_days
 from partners.traffic.models import Click, Conversion, Impression
 from portal.network.rates import Factor, RateMissing, factors
@@ -88,7 +91,7 @@ def ask(question: Question) -> Report:
     :raises portal.network.rates.RateMissing: when money cannot be converted into the question's currency
     """
     with one_snapshot():
-        statement = Statement(question, factors=factors_for(question))
+        statement = prepared(question)
         selected = [
             *(
                 part
@@ -120,7 +123,7 @@ def total(question: Question) -> Figures:
     :raises portal.network.rates.RateMissing: when money cannot be converted into the question's currency
     """
     with one_snapshot():
-        statement = Statement(question, columns=(), factors=factors_for(question))
+        statement = prepared(question, ())
         found = fetch(over_time(statement, with_total=False), statement)
     return figures_of(statement, found[0][1:])
 
@@ -133,11 +136,17 @@ def series(question: Question, unit: str = "") -> Series:
     unit = unit or ("hour" if question.end - question.start <= HOURLY_UP_TO else "date")
     column = COLUMNS[unit]
     with one_snapshot():
-        statement = Statement(question, columns=(column,), factors=factors_for(question))
+        statement = prepared(question, (column,))
         found = {line[0]: line[1:] for line in fetch(over_time(statement, with_total=True), statement)}
     nothing: list[Any] = [0] * len(statement.metrics)
     points = [(bucket, figures_of(statement, found.get(bucket, nothing))) for bucket in statement.buckets(column)]
     return Series(question, unit, points, figures_of(statement, found[None]))
+
+
+def prepared(question: Question, columns: Sequence[Column] | None = None) -> Statement:
+    """The question's statement, for the columns if they are named; to be carried out in the same snapshot."""
+    sealed = sealed_days(question.start, question.end)
+    return Statement(question, columns=columns, factors=factors_for(question), sealed=sealed)
 
 
 def over_time(statement: Statement, *, with_total: bool) -> sql.Composable:
@@ -171,7 +180,10 @@ def export_csv(question: Question) -> Blocks:
 
     :raises portal.network.rates.RateMissing: at once, when money cannot be converted into the question's currency
     """
-    statement = Statement(question, factors=factors_for(question))
+    return exported(question, csv_line, csv_out)
+
+
+def csv_line(statement: Statement) -> sql.Composable:
     columns: list[tuple[str, str]] = []
     for n, column in enumerate(statement.columns):
         if column.has_label:
@@ -179,8 +191,7 @@ def export_csv(question: Question) -> Blocks:
             columns.append((csv_text(f"id{n}") if column.kind in TEXT_IDS else f"id{n}", identity))
         columns.append((csv_text(f"label{n}"), column.name))
     columns += [(metric.name, metric.name) for metric in statement.metrics]
-    selected = sql.SQL(", ").join(sql.SQL(f"{value} AS {{}}").format(sql.Identifier(name)) for value, name in columns)
-    return csv_out(*exported(statement, selected))
+    return sql.SQL(", ").join(sql.SQL(f"{value} AS {{}}").format(sql.Identifier(name)) for value, name in columns)
 
 
 def export_json(question: Question) -> Blocks:
@@ -188,18 +199,53 @@ def export_json(question: Question) -> Blocks:
 
     :raises portal.network.rates.RateMissing: at once, when money cannot be converted into the question's currency
     """
-    statement = Statement(question, factors=factors_for(question))
+    return exported(question, json_line, partial(json_array, "table"))
+
+
+def json_line(statement: Statement) -> sql.Composable:
     cells = ", ".join(
         f"json_build_object('column_type', '{column.name}', 'id', id{n}::text, 'label', label{n})"
         for n, column in enumerate(statement.columns)
     )
     figures = ", ".join(f"'{metric.name}', {metric.name}" for metric in statement.metrics)
-    line = f"json_build_object('columns', json_build_array({cells}), 'reporting', json_build_object({figures}))"
-    return json_array("table", *exported(statement, sql.SQL(line)))
+    return sql.SQL(
+        f"json_build_object('columns', json_build_array({cells}), 'reporting', json_build_object({figures}))"
+    )
 
 
-def exported(statement: Statement, selected: sql.Composable) -> tuple[sql.Composable, dict[str, Any]]:
-    """All lines, each of which ``selected`` turns into what is sent."""
+def exported(
+    question: Question,
+    line: Callable[[Statement], sql.Composable],
+    copy: Callable[[sql.Composable, dict[str, Any]], Blocks],
+) -> Blocks:
+    """All lines, each as ``line`` writes it."""
+    with one_snapshot():
+        statement = prepared(question)
+        plain = Statement(question, factors=statement.factors)
+    return begun(copy(*lines_of(statement, line)), lambda: copy(*lines_of(plain, line)))
+
+
+def begun(blocks: Blocks, otherwise: Callable[[], Blocks]) -> Blocks:
+    """The blocks, or others: when somebody writes into a sealed day before the first of them is there.
+
+    COPY runs in a transaction of its own, later than the seals were read, and looks at them again.
+    """
+    try:
+        first = next(blocks, b"")
+    except (psycopg.Error, Error) as failure:
+        if "no longer sealed" not in str(failure):
+            raise
+        blocks.close()
+        blocks = otherwise()
+        first = next(blocks, b"")
+    with closing(blocks):
+        yield first
+        yield from blocks
+
+
+def lines_of(
+    statement: Statement, line: Callable[[Statement], sql.Composable]
+) -> tuple[sql.Composable, dict[str, Any]]:
     parts = [
         part
         for n, column in enumerate(statement.columns)
@@ -210,7 +256,11 @@ def exported(statement: Statement, selected: sql.Composable) -> tuple[sql.Compos
     ]
     parts += [sql.SQL(f"{{}} AS {metric.name}").format(statement.measure(metric)) for metric in statement.metrics]
     lines = statement.lines(parts, limit=None)
-    return sql.SQL("SELECT {} FROM ({}) AS lines").format(selected, lines), statement.values.bound
+    seals = statement.values(sorted(statement.sealed), "date[]")
+    query = sql.SQL("SELECT {} FROM ({}) AS lines WHERE reporting_still_sealed({})").format(
+        line(statement), lines, seals
+    )
+    return query, statement.values.bound
 
 
 # Money: how it is converted, where that is needed at all.

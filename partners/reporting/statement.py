@@ -11,7 +11,7 @@ Every value is a bound parameter; names of tables and columns are constants of o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -23,6 +23,7 @@ from partners.reporting.buckets import buckets
 from partners.reporting.columns import Column, Kind
 from partners.reporting.metrics import AMOUNTS, COUNTS, SUMS, Metric, Unit, decimals_of, metrics_of
 from partners.reporting.question import OPERATORS, Choice, Question, Redirects
+from partners.reporting.rollups import Rollup, Stretch, stretches
 from partners.traffic.models import Conversion
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import DECIMALS
@@ -64,6 +65,14 @@ CONVERSIONS = {
     "sales": "sum(sale_amount) FILTER (WHERE {counts})",
     "paid": "sum(payout) FILTER (WHERE {counts})",
 }
+ROLLED_UP = {
+    **{name: f"sum({name})" for name in ("impressions", "valid", "uniques", "invalid")},
+    "earned": "sum({money})",
+    "redirected": "sum(redirected_{money})",
+    "paid": "sum(payout)",
+}
+# Time is looked at by itself, and these only conversions have.
+NOT_OF_VISITS = {"at", "event_name", "status"}
 NOTHING = {**dict.fromkeys(COUNTS, "0::bigint"), **dict.fromkeys(AMOUNTS, "0::numeric")}
 
 
@@ -80,23 +89,26 @@ class Values:
         return sql.SQL("{}::" + cast).format(placeholder) if cast else placeholder
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A half-open range of time, read from one table."""
-
-    start: datetime
-    end: datetime
-
-
 class Statement:
-    """The parts of one question's SQL; ``factors`` is how its money is converted, None when nothing has to be."""
+    """The parts of one question's SQL.
+
+    ``factors`` is how its money is converted, None when nothing has to be. ``sealed`` are the days whose rollups may be
+    read: the statement has to see the same of them.
+    """
 
     def __init__(
-        self, question: Question, *, columns: Sequence[Column] | None = None, factors: Sequence[Factor] | None = None
+        self,
+        question: Question,
+        *,
+        columns: Sequence[Column] | None = None,
+        factors: Sequence[Factor] | None = None,
+        sealed: Set[date] = frozenset(),
     ) -> None:
         self.question = question
         self.columns = tuple(question.columns if columns is None else columns)
         self.factors = factors
+        self.sealed = sealed
+        self.marks: list[datetime] = []
         self.values = Values()
         self.metrics = list(metrics_of(is_network=question.is_network).values())
         self.sums = [name for name in SUMS if question.is_network or name != "paid"]
@@ -115,7 +127,7 @@ class Statement:
         column = next((column for column in self.columns if column.is_time), None)
         if column is None:
             return None
-        beginnings = self.buckets(column)
+        beginnings = self.marks = self.buckets(column)
         steps = {later - earlier for earlier, later in pairwise(beginnings)}
         first = self.values(beginnings[0], "timestamptz")
         if not steps:
@@ -131,14 +143,29 @@ class Statement:
     # The parts: one statement for each table.
 
     def parts(self) -> Sql:
-        stretch = Stretch(self.question.start, self.question.end)
-        return sql.SQL("\nUNION ALL\n").join(
-            [
-                *self.visits("traffic_click", CLICKS, stretch),
-                *self.visits("traffic_impression", IMPRESSIONS, stretch),
-                self.conversions(stretch),
-            ]
-        )
+        branches: list[Sql] = []
+        for stretch in self.stretches():
+            if stretch.rollup is None:
+                branches += self.visits("traffic_click", CLICKS, stretch)
+                branches += self.visits("traffic_impression", IMPRESSIONS, stretch)
+            elif self.takes_visits(stretch.rollup.table):
+                branches.append(self.rolled_up(stretch, stretch.rollup))
+        branches.append(self.conversions(Stretch(self.question.start, self.question.end)))
+        return sql.SQL("\nUNION ALL\n").join(branches)
+
+    def stretches(self) -> list[Stretch]:
+        question = self.question
+        if question.redirects is not Redirects.INCLUDED:
+            return [Stretch(question.start, question.end)]
+        chosen = (choice.column for choice in (*question.filters, *question.exclusions))
+        needed = {OWNERS[column.of][0] if column.of else column.field for column in chosen} | set(self.fields)
+        return stretches(question.start, question.end, needed - NOT_OF_VISITS, self.marks, self.sealed)
+
+    def rolled_up(self, stretch: Stretch, rollup: Rollup) -> Sql:
+        table = sql.SQL("(SELECT *, began_at AS at FROM {}) AS {}").format(*[sql.Identifier(rollup.table)] * 2)
+        times = self.values(stretch.start, "timestamptz"), self.values(stretch.end, "timestamptz")
+        within = sql.SQL("began_at >= {} AND began_at < {}").format(*times)
+        return self.part(table, ROLLED_UP, [within, *self.of_partner(), *self.conditions(of_conversions=False)])
 
     def visits(self, table: str, adds: dict[str, str], stretch: Stretch) -> list[Sql]:
         if not self.takes_visits(table):
@@ -146,7 +173,7 @@ class Statement:
         conditions = [*self.within(stretch), *self.conditions(of_conversions=False)]
         if table == "traffic_click":
             conditions += self.redirect_conditions()
-        return [self.part(table, adds, conditions)]
+        return [self.part(sql.Identifier(table), adds, conditions)]
 
     def conversions(self, stretch: Stretch) -> Sql:
         conditions = [*self.within(stretch), *self.conditions(of_conversions=True), *self.redirect_conditions()]
@@ -154,7 +181,7 @@ class Statement:
             conditions.append(sql.SQL("status IN ('approved', 'on_hold')"))
         counts = "true" if self.question.is_about_status else "status = 'approved'"
         return self.part(
-            "traffic_conversion",
+            sql.Identifier("traffic_conversion"),
             {name: added.replace("{counts}", counts) for name, added in CONVERSIONS.items()},
             conditions,
             of_conversions=True,
@@ -169,7 +196,7 @@ class Statement:
         unwanted = any("" in choice.values for choice in self.question.exclusions if choice.column.is_of_conversions)
         return wanted and not unwanted
 
-    def part(self, table: str, adds: dict[str, str], conditions: Iterable[Sql], *, of_conversions: bool = False) -> Sql:
+    def part(self, table: Sql, adds: dict[str, str], conditions: Iterable[Sql], *, of_conversions: bool = False) -> Sql:
         money = "payout" if not self.question.is_network else "revenue"
         keys = [self.key(name, of_conversions=of_conversions) for name in self.fields]
         if self.factors is not None:
@@ -177,7 +204,7 @@ class Statement:
         added = [sql.SQL(f"{adds.get(name, NOTHING[name]).replace('{money}', money)} AS {name}") for name in self.sums]
         selected = sql.SQL(", ").join([*keys, *added])
         return sql.SQL("SELECT {} FROM {} WHERE {}{}").format(
-            selected, sql.Identifier(table), sql.SQL(" AND ").join(conditions), grouped(len(keys))
+            selected, table, sql.SQL(" AND ").join(conditions), grouped(len(keys))
         )
 
     def key(self, name: str, *, of_conversions: bool) -> Sql:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import random
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,11 +17,13 @@ from partners.reporting.columns import columns_of
 from partners.reporting.engine import ask, export_csv, export_json, series, total
 from partners.reporting.metrics import metrics_of
 from partners.reporting.question import OPERATORS, Question
+from partners.reporting.rollups import note_horizons, sealed_days, work_out
 from portal.network.timezones import BY_NAME
 from tests.partners.reporting import naive
 from tests.partners.reporting.naive import TIMES, World
 from tests.partners.reporting.world import ANCHORS, CODES, EVENTS, TEXTS, populate
 
+ROLLED_UP = ["offer", "sub1", "country", "country_code", "device_type", "affiliate", "advertiser", "conversion_status"]
 ZONES = ["UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]
 # One load of random rows for each test, and as many questions to it.
 many = settings(
@@ -34,7 +36,15 @@ many = settings(
 
 @pytest.fixture
 def world(db: None) -> World:
-    return populate(random.SystemRandom().randrange(1_000_000))
+    """Half of its days are sealed, so that a report is put together from rollups and rows."""
+    world = populate(random.SystemRandom().randrange(1_000_000))
+    days = sorted({row.at.astimezone(UTC).date() for row in world.rows})
+    note_horizons(days[0], days[-1])
+    for day in days:
+        if random.random() < 0.7:
+            work_out(day)
+    assert len(sealed_days(world.rows[0].at - timedelta(days=300), world.rows[0].at + timedelta(days=300))) > 4
+    return world
 
 
 @st.composite
@@ -67,7 +77,9 @@ def values(column: str, world: World) -> st.SearchStrategy[str]:
 
 @st.composite
 def questions(draw: st.DrawFn, world: World, *, is_network: bool) -> dict[str, Any]:
-    known = [name for name in columns_of(is_network=is_network) if name not in TIMES]
+    everything = [name for name in columns_of(is_network=is_network) if name not in TIMES]
+    rolled_up = [name for name in ROLLED_UP if name in everything]
+    known = draw(st.sampled_from([everything, rolled_up]))
     columns = draw(st.lists(st.sampled_from(known), max_size=3, unique=True))
     if not columns or draw(st.booleans()):
         columns.insert(draw(st.integers(0, len(columns))), draw(st.sampled_from(TIMES)))
@@ -88,7 +100,7 @@ def questions(draw: st.DrawFn, world: World, *, is_network: bool) -> dict[str, A
             "metric_value": st.sampled_from([0, 1, 2, 0.5, 3.75, 100]),
         }
     )
-    setting = st.sampled_from([{}, {}, {"ignore_fail_traffic": True}, {"only_include_fail_traffic": True}])
+    setting = st.sampled_from([{}, {}, {}, {}, {"ignore_fail_traffic": True}, {"only_include_fail_traffic": True}])
     return {
         **draw(ranges()),
         "timezone_id": BY_NAME[draw(st.sampled_from(ZONES))].timezone_id,

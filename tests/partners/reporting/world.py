@@ -137,7 +137,8 @@ def row(
     redirected = chance.choice([None, None, offers[0].pk])
     kind = chance.choices(["click", "invalid", "impression", "conversion"], [5, 1, 3, 4])[0]
     if kind == "impression":
-        return Impression(**told)
+        # A thousandth of what a thousand pay.
+        return Impression(**{**told, "payout": told["payout"] / 1000, "revenue": told["revenue"] / 1000})
     if kind == "invalid":
         told |= {"payout": Decimal(0), "revenue": Decimal(0), "error_code": chance.choice([1, 9, 11])}
     if kind != "conversion":
