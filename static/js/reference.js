@@ -17,7 +17,8 @@ SwaggerUIBundle({
   domNode: place,
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
-  deepLinking: true,
+  // Its links to single operations would stand inside of buttons, which nobody can use by keyboard or by ear.
+  deepLinking: false,
   docExpansion: "list",
   defaultModelsExpandDepth: -1,
   defaultModelExpandDepth: 3,

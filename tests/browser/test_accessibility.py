@@ -23,7 +23,8 @@ def complaints(page: Page) -> list[str]:
     found = []
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+        # It would load style sheets again and write them into the page, which the page's own policy forbids.
+        options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
         result = Axe().run(page, options=options).response
         assert len(result["passes"]) > 10
         for violation in result["violations"]:

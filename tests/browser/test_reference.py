@@ -6,6 +6,8 @@ from apilog.models import LoggedCall
 from keys.models import Key
 from partners.models import Partner
 from portal.network.models import Network
+from tests.browser.conftest import OpenPage
+from tests.browser.test_accessibility import complaints
 from tests.conftest import SETUP
 
 
@@ -33,8 +35,18 @@ def test_an_operation_is_tried_with_a_key_that_is_forgotten_with_the_page(
     expect(page.get_by_label("auth-bearer-value")).to_have_value("")
 
 
-def test_without_javascript_the_reference_names_the_document(open_page: object, network: Network) -> None:
-    page: Page = open_page(javascript=False)  # type: ignore[operator]
+def test_the_guide_and_the_reference_pass_axe_in_both_schemes(page: Page, network: Network) -> None:
+    found = []
+    for path, drawn in (("/guide/", "#help"), ("/docs/", ".opblock-summary")):
+        page.goto(path)
+        expect(page.locator(drawn).first).to_be_visible()
+        found += [f"{path}: {complaint}" for complaint in complaints(page)]
+
+    assert found == []
+
+
+def test_without_javascript_the_reference_names_the_document(open_page: OpenPage, network: Network) -> None:
+    page = open_page(javascript=False)
     page.goto("/docs/")
 
     expect(page.locator("#reference")).to_contain_text("the OpenAPI document says the same")
