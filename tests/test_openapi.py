@@ -41,6 +41,7 @@ RULED = {
     "POST /affiliates/billings/affiliates/invoicestable",
     "POST /affiliates/billings/affiliates/summary",
     "POST /affiliates/blockedvariables",
+    "POST /affiliates/dashboard/summary",
     "POST /affiliates/deals",
     "POST /affiliates/pixels",
     "POST /affiliates/pixels/search",
@@ -48,6 +49,9 @@ RULED = {
     "POST /affiliates/reporting/clicks/stream",
     "POST /affiliates/reporting/conversions",
     "POST /affiliates/reporting/conversions/export",
+    "POST /affiliates/reporting/entity",
+    "POST /affiliates/reporting/entity/table",
+    "POST /affiliates/reporting/entity/table/export",
     "POST /affiliates/reporting/onhold",
     "PUT /affiliates/pixels/{pixel_id}",
 }
@@ -93,7 +97,7 @@ def secrets_of(network: Network, acme: Partner, acme_key: tuple[Key, str]) -> di
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 @document.parametrize()
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_sent_is_answered_as_the_document_says(
     case: schemathesis.Case[Any], secrets_of: dict[str, str], accept: str
 ) -> None:

@@ -70,6 +70,7 @@ BLOCKED: JsonDict = {
     "time_blocked_until": 0,
 }
 QUESTION: JsonDict = {"network_offer_id": 42, "timezone_id": 90, "from": "2026-05-01", "to": "2026-05-31"}
+NUMBER: JsonDict = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 
 
 class BlockEntry(BaseModel):
@@ -280,7 +281,7 @@ def controls_of(partner: Partner) -> TrafficControlQuerySet:
     summary="Your blocked traffic",
     openapi_extra={
         "parameters": [
-            parameter("network_offer_id", "On this offer; 0: on every offer.", {"type": "integer", "minimum": 0}),
+            parameter("network_offer_id", "On this offer; 0: on every offer.", NUMBER),
             parameter("traffic_blocking_status", "active, or inactive: lifted. Left out: active.", STATUSES),
             *PAGES,
         ]
