@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
-from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Prefetch, Q
+from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Prefetch, Q, Value
 from django.utils.timezone import localdate, now
 
 from partners.models import Partner
@@ -43,14 +43,16 @@ class OfferQuerySet(models.QuerySet["Offer"]):
         return self.exclude(status=Offer.Status.DELETED).filter(is_open_to(partner))
 
     def runnable_by(self, partner: Partner) -> Self:
-        """What the partner may send traffic to today: active, not over, and public or approved for it."""
-        return self.filter(runs_today() & is_open_to(partner))
+        """What the partner may send traffic to today: active, not over, and public or approved for it. Nothing, while
+        its account is not active: tracking turns its traffic away."""
+        return self.filter(runs_for(partner))
 
     def for_answer(self, partner: Partner) -> Self:
         """With all that the partner is told of an offer, in the same number of queries for any number of offers."""
         return (
             self.annotate(
-                is_runnable=ExpressionWrapper(runs_today() & is_open_to(partner), output_field=models.BooleanField())
+                is_runnable=ExpressionWrapper(runs_for(partner), output_field=models.BooleanField()),
+                is_partner_active=Value(partner.status == Partner.Status.ACTIVE),
             )
             .select_related("category")
             .prefetch_related(
@@ -90,10 +92,13 @@ def is_open_to(partner: Partner) -> Q:
     return Q(visibility=Offer.Visibility.PUBLIC) | Q(Exists(approvals_of(partner)))
 
 
-def runs_today() -> Q:
-    """Where the network is: an offer's last day is over when it is over there."""
+def runs_for(partner: Partner) -> Q:
+    # Where the network is: an offer's last day is over when it is over there.
     today = localdate(timezone=Network.load().zone)
-    return Q(status=Offer.Status.ACTIVE) & (Q(live_until=None) | Q(live_until__gte=today))
+    lasts = Q(live_until=None) | Q(live_until__gte=today)
+    # No row has no number: that is how to say "none" in a condition.
+    may = is_open_to(partner) if partner.status == Partner.Status.ACTIVE else Q(pk__isnull=True)
+    return Q(status=Offer.Status.ACTIVE) & lasts & may
 
 
 class Offer(models.Model):
@@ -162,6 +167,7 @@ class Offer(models.Model):
     # Only there on rows of for_answer(): the partner's application, if it has made one, and whether it runs the offer.
     own_applications: list[Application]
     is_runnable: bool
+    is_partner_active: bool
     # Only there on rows of for_review().
     pending_count: int
 
@@ -219,6 +225,8 @@ class Offer(models.Model):
         """Why the partner of for_answer() cannot run the offer, as the rest of a sentence; empty when it can."""
         if self.is_runnable:
             return ""
+        if not self.is_partner_active:
+            return "your account is not active"
         waits = {
             "require_approval": "it needs approval, so apply for it first",
             Application.Status.PENDING: "your application has not been answered yet",

@@ -237,6 +237,20 @@ def test_a_link_to_what_cannot_be_run_is_refused_with_the_reason(
     assert why in sentence(api.get(f"{API}/offers/{offer.pk}/{path}"))
 
 
+@pytest.mark.parametrize("status", ["onboarding", "paused"])
+def test_a_partner_whose_account_is_not_active_runs_nothing(
+    status: str, launch: Launch, acme: Partner, api: Client
+) -> None:
+    offer = launch()
+    acme.change(by=SETUP, status=status)
+
+    refused = api.get(f"{API}/offers/{offer.pk}/url/0")
+
+    assert names(api.get(f"{API}/offersrunnable")) == []
+    assert api.get(f"{API}/offers/{offer.pk}").json()["tracking_url"] == ""
+    assert "your account is not active" in sentence(refused)
+
+
 def test_a_partner_applies_by_its_key_and_once(launch: Launch, acme: Partner, api: Client) -> None:
     offer = launch(visibility="require_approval")
 
