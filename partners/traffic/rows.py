@@ -20,6 +20,7 @@ from partners.traffic.models import Conversion, Hold, Refusal
 from partners.traffic.models.visits import SUBS
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import DECIMALS
+from portal.network.rates import Factor
 from portal.web.streams import csv_text
 
 
@@ -46,7 +47,7 @@ def decimals_of_the_currency() -> str:
 
 def money(column: str) -> str:
     """Rounded as ``portal.network.currencies.rounded`` does."""
-    return f"round({column}, {decimals_of_the_currency()})"
+    return f"round({column} * o.factor, {decimals_of_the_currency()})"
 
 
 def address(column: str) -> str:
@@ -198,34 +199,65 @@ HELD = json_object(
         "conversion": CONVERSION,
     }
 )
-WITH_OFFER = f"LEFT JOIN {Offer._meta.db_table} o ON o.id = c.offer_id"
-WITH_HOLD = f"""{WITH_OFFER}
-    JOIN {Hold._meta.db_table} h ON h.partner_id = c.partner_id AND h.conversion_id = c.id"""
+WITH_HOLD = f"JOIN {Hold._meta.db_table} h ON h.partner_id = c.partner_id AND h.conversion_id = c.id"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is answered of each row, and what has to be joined for it."""
+    """What is answered of each row, and what has to be joined for it beside the offer."""
 
     value: str
-    joins: str = WITH_OFFER
+    joins: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The look-up of a row's offer, ``o``: it says in which currency amounts are, and what makes them so."""
+
+    sql: str
+    parameters: tuple[Any, ...] = ()
 
 
 CLICKS, CONVERSIONS, HOLDS = Shape(CLICK), Shape(CONVERSION), Shape(HELD, WITH_HOLD)
+OFFERS = Offer._meta.db_table
+# LIMIT makes it a look-up for each row. As a plain join it is hashed, which loses the order of the index that the rows
+# come from: a stream then sorts all of them, on disk, before its first one.
+AS_RECORDED = Offered(
+    f"""LEFT JOIN LATERAL (
+        SELECT name, status, currency, 1 AS factor FROM {OFFERS} WHERE id = c.offer_id LIMIT 1
+    ) o ON true"""  # noqa: S608 -- the name of our table
+)
+
+
+def counted_in(currency: str, factors: Sequence[Factor]) -> Offered:
+    """Amounts in one currency, by the rate of each row's day; those that are in it already stay as they are."""
+    columns = zip(*((each.currency, each.since, each.until, each.factor) for each in factors), strict=True)
+    return Offered(
+        f"""LEFT JOIN LATERAL (
+            SELECT name, status, %s AS currency, coalesce(rates.factor, 1) AS factor
+            FROM {OFFERS}
+            LEFT JOIN unnest(%s::text[], %s::date[], %s::date[], %s::numeric[]) AS rates(code, since, until, factor)
+              ON rates.code = {OFFERS}.currency
+              AND (c.at AT TIME ZONE 'UTC')::date >= rates.since AND (c.at AT TIME ZONE 'UTC')::date < rates.until
+            WHERE id = c.offer_id LIMIT 1
+        ) o ON true""",  # noqa: S608 -- the name of our table
+        (currency, *map(list, columns)),
+    )
+
 
 Selection = models.QuerySet[Any]
 Question = tuple[str, tuple[Any, ...]]
 
 
-def question(selection: Selection, columns: str, joins: str) -> Question:
+def question(selection: Selection, columns: str, joins: str, offered: Offered) -> Question:
     """SQL for ``columns`` of the selected rows, in the order that the selection names."""
     # A selection that cannot have rows is a question like any other, with no rows for an answer.
     compiler = selection.query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False)
     inner, parameters = compiler.as_sql()
     # A join keeps no order, so it is said again.
     order = ", ".join(map(said_outside, selection.query.order_by))
-    sql = f"SELECT {columns} FROM ({inner}) c {joins}"  # noqa: S608 -- our own words and the ORM's
-    return (f"{sql} ORDER BY {order}" if order else sql), tuple(parameters)
+    sql = f"SELECT {columns} FROM ({inner}) c {offered.sql} {joins}"  # noqa: S608 -- our own words and the ORM's
+    return (f"{sql} ORDER BY {order}" if order else sql), (*parameters, *offered.parameters)
 
 
 def said_outside(order: Any) -> str:
@@ -234,32 +266,35 @@ def said_outside(order: Any) -> str:
     return f"{column} DESC" if order.startswith("-") else column
 
 
-def streamed(selection: Selection, shape: Shape) -> Question:
+def streamed(selection: Selection, shape: Shape, offered: Offered = AS_RECORDED) -> Question:
     """The query of a stream: its one column is the row as JSON."""
-    return question(selection, shape.value, shape.joins)
+    return question(selection, shape.value, shape.joins, offered)
 
 
-def exported(selection: Selection) -> Question:
+def exported(selection: Selection, offered: Offered = AS_RECORDED) -> Question:
     """The query of a CSV file of conversions: what a row has, without the objects in it."""
     columns = ", ".join(
         f'{csv_text(value) if name in CONVERSION_TEXTS else value} AS "{name}"'
         for name, value in {**CONVERSION_FIELDS, "events_count": EVENTS_COUNT}.items()
     )
-    return question(selection, columns, WITH_OFFER)
+    return question(selection, columns, "", offered)
 
 
-def looked_up(rows: Selection, ids: Sequence[UUID], shape: Shape) -> list[bytes]:
+def looked_up(rows: Selection, ids: Sequence[UUID], shape: Shape, offered: Offered = AS_RECORDED) -> list[bytes]:
     """Those of ``rows`` with these ids, in the order of the ids, each as JSON."""
     if not ids:
         return []
-    sql, parameters = question(rows.filter(id__in=ids).order_by(), f"c.id, {shape.value}::text", shape.joins)
+    chosen = rows.filter(id__in=ids).order_by()
+    sql, parameters = question(chosen, f"c.id, {shape.value}::text", shape.joins, offered)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         found = {row[0]: row[1].encode() for row in cursor.fetchall()}
     return [found[one] for one in ids if one in found]
 
 
-def page_of(rows: Selection, page: int, page_size: int, shape: Shape) -> tuple[list[bytes], int]:
+def page_of(
+    rows: Selection, page: int, page_size: int, shape: Shape, offered: Offered = AS_RECORDED
+) -> tuple[list[bytes], int]:
     """A page of the rows in their order, and how many there are.
 
     What is sorted and skipped are ids alone; only the rows of the page are read as a whole.
@@ -267,4 +302,4 @@ def page_of(rows: Selection, page: int, page_size: int, shape: Shape) -> tuple[l
     total = rows.order_by().count()
     first = (page - 1) * page_size
     ids = list(rows.values_list("id", flat=True)[first : first + page_size]) if first < total else []
-    return looked_up(rows, ids, shape), total
+    return looked_up(rows, ids, shape, offered), total

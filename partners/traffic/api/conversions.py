@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Router
+from ninja.errors import HttpError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from partners.api import Paging, PartnerRequest
+from partners.offers.models import Offer
 from partners.traffic.api.asked import (
     PAGES,
     Asked,
@@ -28,8 +30,10 @@ from partners.traffic.api.asked import (
 from partners.traffic.models.conversions import ConversionQuerySet
 from partners.traffic.models.visits import SUBS
 from partners.traffic.periods import YEAR_DAYS, NoSuchPeriod, Period, instant, moment_in
-from partners.traffic.rows import CONVERSIONS, HOLDS, exported, page_of, streamed
+from partners.traffic.rows import AS_RECORDED, CONVERSIONS, HOLDS, Offered, counted_in, exported, page_of, streamed
 from partners.traffic.search import CONVERSION_CRITERIA, CONVERSION_ORDERS, filtered, ordered, searched
+from portal.network.currencies import DECIMALS
+from portal.network.rates import RateMissing, factors
 from portal.web.api import EXPORTS, limited, paged, quick, reads
 from portal.web.streams import csv_out, json_array, stream
 
@@ -144,7 +148,7 @@ class Conversion(BaseModel):
     revenue_type: str = Field(description="What it was paid by: cpa, cps, cpa_cps, cpc or cpm.")
     order_id: str = Field(description="The advertiser's number of the order.")
     coupon_code: str = Field(description="The coupon that was used; empty without one.")
-    currency_id: str = Field(description="The offer's currency, in which the amounts are. ISO 4217.")
+    currency_id: str = Field(description="In which the amounts are: the one asked for, or the offer's. ISO 4217.")
     event: str = Field(description="Name of the event; empty for a conversion.")
     session_user_ip: str = Field(description="The visitor's address at the click; empty when unknown.")
     conversion_user_ip: str = Field(description="The address that the conversion was reported for; empty when unknown.")
@@ -226,6 +230,13 @@ Never = Annotated[
 
 
 class RowSearch(Asked):
+    currency_id: StrictStr | None = Field(
+        default=None,
+        description=(
+            "Amounts in this currency, ISO 4217, by the network's exchange rate of the conversion's day in UTC. "
+            "Left out: in the currency of the offer."
+        ),
+    )
     show_conversions: StrictBool = Field(default=True, description="Whether to answer conversions.")
     show_events: StrictBool = Field(default=False, description="Whether to answer events.")
     show_only_vt: StrictBool = Field(default=False, description="Those alone that an impression led to.")
@@ -292,6 +303,31 @@ def chosen(request: PartnerRequest, asked: RowSearch) -> ConversionQuerySet:
     return rows.filter(is_event=asked.show_events) if asked.show_conversions or asked.show_events else rows.none()
 
 
+def offered_in(rows: ConversionQuerySet, asked: RowSearch) -> Offered:
+    """In which currency the rows' amounts are answered.
+
+    :raises HttpError: 400 for a currency that there is not, or one without an exchange rate
+    """
+    if asked.currency_id is None:
+        return AS_RECORDED
+    currency = asked.currency_id.upper()
+    if currency not in DECIMALS:
+        said = asked.currency_id[:40]
+        raise HttpError(400, f"currency_id: there is no currency {said}; /v1/meta/currencies lists them")
+    others = set(Offer.objects.exclude(currency=currency).order_by().values_list("currency", flat=True).distinct())
+    period = asked.period(YEAR_DAYS)
+    while others:
+        try:
+            return counted_in(currency, factors(others, currency, period.start.date(), period.end.date()))
+        except RateMissing as missing:
+            # A currency nobody has given a rate for only matters when there are rows in it.
+            if missing.currency == currency or rows.filter(offer__currency=missing.currency).exists():
+                sentence = f"currency_id: there is no exchange rate for {missing.currency}; ask for another currency"
+                raise HttpError(400, sentence) from None
+            others.discard(missing.currency)
+    return AS_RECORDED
+
+
 def since(asked: int | str, period: Period) -> datetime:
     text = str(asked)
     if UNIX.fullmatch(text):
@@ -310,10 +346,12 @@ def since(asked: int | str, period: Period) -> datetime:
 )
 @reads
 def search_conversions(request: PartnerRequest, payload: ConversionSearch) -> HttpResponse:
-    """Your conversions, and events if asked for, of at most a year, a row each. Amounts are in the offer's currency.
-    To keep a copy of your own, ask with updated_since what is new or has changed its status."""
+    """Your conversions, and events if asked for, of at most a year, a row each. Amounts are in the offer's currency
+    unless another one is asked for; they are put in order by what they are in the offer's. To keep a copy of your own,
+    ask with updated_since what is new or has changed its status."""
     page, page_size = paged(request, payload.paging_fields)
-    rows, total = page_of(chosen(request, payload), page, page_size, CONVERSIONS)
+    found = chosen(request, payload)
+    rows, total = page_of(found, page, page_size, CONVERSIONS, offered_in(found, payload))
     return page_answer("conversions", rows, page, page_size, total)
 
 
@@ -332,10 +370,11 @@ def export_conversions(request: PartnerRequest, payload: ConversionExport) -> St
     """All conversions that the same search finds, streamed as a file: CSV with a line of names, or JSON. There is no
     limit to how many. A text that a spreadsheet would run as a formula has a quote before it."""
     rows = chosen(request, payload)
+    offered = offered_in(rows, payload)
     name = f"conversions-{payload.from_[:10]}-{payload.to[:10]}.{payload.format}"
     if payload.format == "csv":
-        return stream(csv_out(*exported(rows)), "text/csv; charset=utf-8", filename=name)
-    return stream(json_array("conversions", *streamed(rows, CONVERSIONS)), "application/json", filename=name)
+        return stream(csv_out(*exported(rows, offered)), "text/csv; charset=utf-8", filename=name)
+    return stream(json_array("conversions", *streamed(rows, CONVERSIONS, offered)), "application/json", filename=name)
 
 
 @affiliates.get("/reporting/conversions/{conversion_id}", response=Conversion, summary="A conversion")
@@ -357,7 +396,7 @@ def search_held_conversions(request: PartnerRequest, payload: HoldSearch) -> Htt
     rejected before. on_hold_status_filter finds those, too, that waited. The time is the conversion's."""
     page, page_size = paged(request, payload.paging_fields)
     held = chosen(request, payload).held(outcomes=OUTCOMES[payload.on_hold_status_filter])
-    rows, total = page_of(held, page, page_size, HOLDS)
+    rows, total = page_of(held, page, page_size, HOLDS, offered_in(held, payload))
     return page_answer("conversions", rows, page, page_size, total)
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from partners.traffic.api.conversions import EXAMPLE, QUESTION, Conversion, Held
 from partners.traffic.models import Conversion as ConversionRow
 from partners.traffic.models import Hold
 from partners.traffic.search import CONVERSION_CRITERIA, CONVERSION_ORDERS
+from portal.network.models import ExchangeRate, Network
 from tests.conftest import SETUP
 from tests.partners.traffic.conftest import NOON, clicked, converted
 
@@ -339,6 +340,61 @@ def test_what_has_changed_since_is_found_by_seconds_and_by_date(client: Client, 
     assert len(found(asked(client, updated_since=0))) == 2
 
 
+@pytest.fixture
+def in_euros(network: Network, offer: Offer) -> Offer:
+    """An offer in euros, of which one is worth 1.10 dollars until 10 May 2026, and 1.20 from then on."""
+    for day, rate in ((1, "1.10"), (10, "1.20")):
+        ExchangeRate.record(currency="EUR", since=date(2026, 5, day), rate=Decimal(rate), by=SETUP)
+    return Offer.launch(
+        name="Sandals",
+        advertiser=offer.advertiser,
+        category=offer.category,
+        currency="EUR",
+        status="active",
+        destination_url="https://shop.example/",
+        pays=Terms(PayoutType.CPA, Decimal(10)),
+        by=SETUP,
+    )
+
+
+def test_amounts_are_counted_in_the_currency_that_is_asked_for_by_the_rate_of_the_day(
+    client: Client, acme: Partner, offer: Offer, in_euros: Offer
+) -> None:
+    early = converted(acme, in_euros, datetime(2026, 5, 9, 23, 59, tzinfo=UTC), sale_amount=Decimal("99.99"))
+    late = converted(acme, in_euros, datetime(2026, 5, 10, 0, 1, tzinfo=UTC))
+    dollars = converted(acme, offer, NOON + timedelta(days=1))
+
+    def told(answer: Any) -> list[tuple[str, float, float, str]]:
+        rows = answer.json()["conversions"] if not answer.streaming else json.loads(answer.getvalue())["conversions"]
+        return [(row["conversion_id"], row["payout"], row["sale_amount"], row["currency_id"]) for row in rows]
+
+    in_dollars = [
+        (dollars.id.hex, 10, 0, "USD"),
+        (late.id.hex, 12, 0, "USD"),
+        (early.id.hex, 11, 109.99, "USD"),
+    ]
+    assert told(asked(client, currency_id="usd")) == in_dollars
+    assert told(asked(client, f"{CONVERSIONS}/export", format="json", currency_id="USD")) == in_dollars
+    assert told(asked(client, currency_id="EUR"))[0] == (dollars.id.hex, 8.33, 0, "EUR")
+    assert [currency for *_, currency in told(asked(client))] == ["USD", "EUR", "EUR"]
+    as_csv = asked(client, f"{CONVERSIONS}/export", currency_id="USD").getvalue().decode()
+    assert [line["payout"] for line in csv.DictReader(io.StringIO(as_csv))] == ["10.00", "12.00", "11.00"]
+
+
+def test_a_currency_without_a_rate_is_refused_only_when_there_are_rows_in_it(
+    client: Client, acme: Partner, offer: Offer, in_euros: Offer
+) -> None:
+    ExchangeRate.objects.all().delete()
+    converted(acme, offer)
+    assert found(asked(client, currency_id="USD"))
+
+    converted(acme, in_euros)
+
+    assert "there is no exchange rate for EUR" in sentence(asked(client, currency_id="USD"))
+    assert "there is no exchange rate for EUR" in sentence(asked(client, currency_id="EUR"))
+    assert found(asked(client, currency_id="USD", query=filters(offer=offer.pk)))
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"from": None}, "from"),
     ({"from": "yesterday"}, "from: yesterday is no date"),
@@ -347,6 +403,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"timezone_id": 66}, "timezone_id: 66 is not one"),
     ({"timezone_id": "Mars"}, "timezone_id"),
     ({"limit": 10}, "limit"),
+    ({"currency_id": "DOLLARS"}, "currency_id: there is no currency DOLLARS"),
+    ({"currency_id": 840}, "currency_id"),
     ({"show_events": "perhaps"}, "show_events"),
     ({"show_only_scrub": True}, "show_only_scrub"),
     ({"order_field": "colour"}, "order_field: colour is not one. There are conversion_unix_timestamp"),
