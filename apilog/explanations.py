@@ -50,9 +50,10 @@ EXPLANATIONS = {
         "replaced: somebody else holds it.",
     ),
     Outcome.RATE_LIMITED: Explanation(
-        "The limit on calls was spent. A refused call costs nothing further.",
+        "The limit on calls was spent. A refused call costs nothing further. Limited by “streams”: as many exports and "
+        "streams were being read as there can be at once.",
         "Wait as long as the answer's Retry-After says, keep answers that do not change, and ask for ranges of dates "
-        "instead of single days.",
+        "instead of single days. Read one export to its end before you begin the next.",
     ),
     Outcome.NOT_FOUND: Explanation(
         "There is no endpoint at this path, or no object of the partner's with this number.",
