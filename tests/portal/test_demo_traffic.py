@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, Sum
 
 from partners.models import Partner
 from partners.offers.models import (
@@ -22,7 +22,8 @@ from partners.offers.models import (
     RevenueType,
     Terms,
 )
-from partners.traffic.models import Click, Conversion, Hold, Impression, Refusal
+from partners.traffic.agents import agent_of
+from partners.traffic.models import CapCount, Click, Conversion, Hold, Impression, Refusal
 from portal.demo.traffic.flow import COLUMNS
 from portal.network.models import Network
 from portal.web.ids import moment_of
@@ -282,6 +283,35 @@ def test_nobody_sends_traffic_that_may_not(market: dict[str, Offer]) -> None:
         assert not rows.filter(offer=market["games"]).exists()
     assert Click.objects.filter(offer=closed).exists()
     assert Click.objects.filter(offer=market["yen"]).exists()
+
+
+def test_what_is_known_of_a_device_is_what_its_user_agent_says() -> None:
+    demo_traffic()
+
+    for click in Click.objects.all():
+        said = agent_of(click.user_agent)
+        assert (click.platform, click.device_type, click.device_model) == (
+            said.platform,
+            said.device_type,
+            said.device_model,
+        )
+        assert (click.browser, click.is_robot) == (said.browser, said.is_robot)
+    assert {"Mobile", "Tablet", "Desktop", "Robot"} == set(Click.objects.values_list("device_type", flat=True))
+
+
+def test_the_caps_of_an_offer_have_had_what_came(market: dict[str, Offer]) -> None:
+    market["hotels"].change(by=SETUP, monthly_click_cap=500_000)
+
+    demo_traffic()
+
+    counted = CapCount.objects.get(offer_id=market["hotels"].pk, span="monthly")
+    month = UNTIL.astimezone(Network.load().zone).replace(day=1, hour=0)
+    clicks = Click.objects.valid().filter(offer=market["hotels"], at__gte=month)
+    conversions = Conversion.objects.filter(offer=market["hotels"], at__gte=month)
+    assert counted.clicks == clicks.count() > 0
+    assert counted.conversions == conversions.exclude(status__in=["rejected", "invalid"]).count()
+    assert counted.payout == clicks.aggregate(sum=Sum("payout"))["sum"]
+    assert set(CapCount.objects.values_list("offer_id", flat=True)) == {market["hotels"].pk}
 
 
 def test_sales_by_a_partners_coupon_code_need_no_click(market: dict[str, Offer]) -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 import psycopg
 from django.db import connection
+from django.db.models import QuerySet, Sum
 from psycopg import sql
 
 from partners.models import Partner
 from partners.offers.models import Offer
-from partners.traffic.models import Click, Conversion, Impression
+from partners.traffic.caps import beginnings
+from partners.traffic.models import CapCount, Click, Conversion, Impression
 from partners.traffic.partitions import create_partitions
 from portal.demo.traffic.flow import COLUMNS, Flow
 from portal.demo.traffic.lanes import Market
+from portal.network.models import Network
 
 # Rows that go in one COPY: enough for its beginning and end not to matter, few enough to keep in memory.
 ROWS = 25_000
+NOT_COUNTED = (Conversion.Status.REJECTED, Conversion.Status.INVALID)
 
 
 class TrafficExists(Exception):
@@ -88,7 +93,29 @@ def load_traffic(
             written.holds += len(lines.hold)
             if progress is not None:
                 progress(count)
+    count_caps(market.offers.values(), until)
     return written
+
+
+def count_caps(offers: Iterable[Offer], until: datetime) -> None:
+    """What the caps of the offers have had by then, as tracking counts it: valid clicks, conversions, payout."""
+    today = until.astimezone(Network.load().zone).date()
+    for offer in offers:
+        for span, began_on in beginnings(today).items() if offer.has_caps else ():
+            start = datetime.combine(began_on, time(), Network.load().zone)
+            clicks = Click.objects.valid().between(start, until).filter(offer=offer)
+            conversions = Conversion.objects.between(start, until).filter(offer=offer, is_event=False)
+            counted = conversions.exclude(status__in=NOT_COUNTED)
+            taken = {
+                "clicks": clicks.count(),
+                "conversions": counted.count(),
+                "payout": paid_for(clicks) + paid_for(counted),
+            }
+            CapCount.objects.update_or_create(offer_id=offer.pk, span=span, began_on=began_on, defaults=taken)
+
+
+def paid_for(rows: QuerySet[Any]) -> Decimal:
+    return rows.aggregate(sum=Sum("payout"))["sum"] or Decimal(0)
 
 
 class Writer:

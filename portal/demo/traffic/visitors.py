@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
+from partners.traffic.agents import agent_of
+
 
 class City(NamedTuple):
     region_code: str
@@ -303,88 +305,54 @@ COUNTRIES: dict[str, Country] = {
 }
 
 
-class Device(NamedTuple):
-    device_type: str
-    make: str
-    model: str
-    platform: str
-    os_version: str
-    browser: str
-    browser_version: str
-    weight: int
-    agent: str
+CHROME, SAFARI = "AppleWebKit/537.36 (KHTML, like Gecko)", "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+ON_WINDOWS, ON_MAC = "Mozilla/5.0 (Windows NT 10.0; Win64; x64", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
 
 
-MOZILLA, WEBKIT, CHROME = (
-    "Mozilla/5.0",
-    "AppleWebKit/605.1.15 (KHTML, like Gecko)",
-    "AppleWebKit/537.36 (KHTML, like Gecko)",
-)
-ON_WINDOWS, ON_MAC = f"{MOZILLA} (Windows NT 10.0; Win64; x64)", f"{MOZILLA} (Macintosh; Intel Mac OS X 10_15_7)"
-IPHONE = (
-    f"{MOZILLA} (iPhone; CPU iPhone OS {{os}} like Mac OS X) {WEBKIT} Version/{{browser}} Mobile/15E148 Safari/604.1"
-)
-IPAD = f"{MOZILLA} (iPad; CPU OS {{os}} like Mac OS X) {WEBKIT} Version/{{browser}} Mobile/15E148 Safari/604.1"
-ANDROID = f"{MOZILLA} (Linux; Android {{os}}; {{model}}) {CHROME} Chrome/{{browser}} Mobile Safari/537.36"
-TABLET = f"{MOZILLA} (Linux; Android {{os}}; {{model}}) {CHROME} Chrome/{{browser}} Safari/537.36"
-GALAXY = (
-    f"{MOZILLA} (Linux; Android {{os}}; SAMSUNG {{model}}) {CHROME} SamsungBrowser/{{browser}} Chrome/125.0.0.0 "
-    "Mobile Safari/537.36"
-)
-WINDOWS = f"{ON_WINDOWS} {CHROME} Chrome/{{browser}} Safari/537.36"
-EDGE = f"{WINDOWS} Edg/{{browser}}"
-FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{browser}) Gecko/20100101 Firefox/{browser}"
-MAC_SAFARI = f"{ON_MAC} {WEBKIT} Version/{{browser}} Safari/605.1.15"
-MAC_CHROME = f"{ON_MAC} {CHROME} Chrome/{{browser}} Safari/537.36"
-LINUX = "Mozilla/5.0 (X11; Linux x86_64; rv:{browser}) Gecko/20100101 Firefox/{browser}"
+def iphone(os: str, version: str) -> str:
+    system = f"iPhone; CPU iPhone OS {os.replace('.', '_')} like Mac OS X"
+    return f"Mozilla/5.0 ({system}) {SAFARI} Version/{version} Mobile/15E148 Safari/604.1"
 
-MOBILE = (
-    *(
-        Device("Mobile", "Apple", "iPhone", "iOS", os, "Mobile Safari", browser, weight, IPHONE)
-        for os, browser, weight in (
-            ("18.6", "18.6", 20),
-            ("18.5", "18.5", 12),
-            ("17.7", "17.7", 8),
-            ("16.7", "16.6", 3),
-        )
-    ),
-    *(
-        Device("Mobile", make, model, "Android", os, "Chrome Mobile", browser, weight, ANDROID)
-        for make, model, os, browser, weight in (
-            ("Samsung", "SM-S921B", "15", "141.0.0.0", 8),
-            ("Samsung", "SM-A546B", "14", "140.0.0.0", 7),
-            ("Samsung", "SM-G991B", "13", "138.0.0.0", 4),
-            ("Google", "Pixel 8", "15", "141.0.0.0", 4),
-            ("Google", "Pixel 9 Pro", "16", "142.0.0.0", 3),
-            ("Xiaomi", "2201117TY", "13", "139.0.0.0", 5),
-            ("OnePlus", "CPH2449", "14", "140.0.0.0", 2),
-            ("Motorola", "moto g84 5G", "14", "140.0.0.0", 2),
-        )
-    ),
-    Device("Mobile", "Samsung", "SM-S911B", "Android", "14", "Samsung Internet", "27.0", 5, GALAXY),
-    Device("Tablet", "Apple", "iPad", "iOS", "18.5", "Mobile Safari", "18.5", 5, IPAD),
-    Device("Tablet", "Samsung", "SM-X210", "Android", "14", "Chrome", "140.0.0.0", 2, TABLET),
-)
-DESKTOP = (
-    Device("Desktop", "", "", "Windows", "10", "Chrome", "141.0.0.0", 26, WINDOWS),
-    Device("Desktop", "", "", "Windows", "10", "Chrome", "139.0.0.0", 12, WINDOWS),
-    Device("Desktop", "", "", "Windows", "10", "Edge", "141.0.0.0", 14, EDGE),
-    Device("Desktop", "", "", "Windows", "10", "Firefox", "143.0", 8, FIREFOX),
-    Device("Desktop", "Apple", "Mac", "macOS", "10.15.7", "Safari", "18.6", 12, MAC_SAFARI),
-    Device("Desktop", "Apple", "Mac", "macOS", "10.15.7", "Chrome", "141.0.0.0", 12, MAC_CHROME),
-    Device("Desktop", "", "", "Linux", "", "Firefox", "143.0", 3, LINUX),
-)
+
+def android(os: str, model: str, version: str, kind: str = "Mobile ") -> str:
+    return f"Mozilla/5.0 (Linux; Android {os}; {model}) {CHROME} Chrome/{version}.0.0.0 {kind}Safari/537.36"
+
+
+# What people browse with, by how many of a hundred or so do. All that is told of a device is read from these.
+MOBILE = {
+    iphone("18.6", "18.6"): 20,
+    iphone("18.5", "18.5"): 12,
+    iphone("17.7", "17.7"): 8,
+    iphone("16.7", "16.6"): 3,
+    android("15", "SM-S921B", "141"): 8,
+    android("14", "SM-A546B", "140"): 7,
+    android("13", "SM-G991B", "138"): 4,
+    android("15", "Pixel 8", "141"): 4,
+    android("16", "Pixel 9 Pro", "142"): 3,
+    android("13", "2201117TY", "139"): 5,
+    android("14", "CPH2449", "140"): 2,
+    android("14", "moto g84 5G", "140"): 2,
+    f"Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-S911B) {CHROME} SamsungBrowser/27.0 Chrome/125.0.0.0 "
+    "Mobile Safari/537.36": 5,
+    f"Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) {SAFARI} Version/18.5 Mobile/15E148 Safari/604.1": 5,
+    android("14", "SM-X210", "140", kind=""): 2,
+}
+DESKTOP = {
+    f"{ON_WINDOWS}) {CHROME} Chrome/141.0.0.0 Safari/537.36": 26,
+    f"{ON_WINDOWS}) {CHROME} Chrome/139.0.0.0 Safari/537.36": 12,
+    f"{ON_WINDOWS}) {CHROME} Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0": 14,
+    f"{ON_WINDOWS}; rv:143.0) Gecko/20100101 Firefox/143.0": 8,
+    f"{ON_MAC} {SAFARI} Version/18.6 Safari/605.1.15": 12,
+    f"{ON_MAC} {CHROME} Chrome/141.0.0.0 Safari/537.36": 12,
+    "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0": 3,
+}
 # Robots that say so; they sit in data centres.
 ROBOTS = (
-    ("Googlebot", "2.1", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"),
-    ("bingbot", "2.0", "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)"),
-    ("AhrefsBot", "7.0", "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)"),
-    (
-        "HeadlessChrome",
-        "140.0.0",
-        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/140.0.0.0 Safari/537.36",
-    ),
-    ("curl", "8.14.1", "curl/8.14.1"),
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+    "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
+    f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} HeadlessChrome/140.0.0.0 Safari/537.36",
+    "curl/8.14.1",
 )
 
 # What a visitor comes to in a row, in this order; every row of traffic has them beside each other.
@@ -420,17 +388,11 @@ def visitors_of(code: str, count: int, random: Random) -> list[Visitor]:
 def visitor_in(code: str, number: int, random: Random) -> Visitor:
     country = COUNTRIES[code]
     city = country.cities[number]
-    is_mobile = random.random() * 100 < country.mobile
-    devices = MOBILE if is_mobile else DESKTOP
-    device = random.choices(devices, [device.weight for device in devices])[0]
-    is_cellular = device.device_type == "Mobile" and random.random() < 0.55
+    devices = MOBILE if random.random() * 100 < country.mobile else DESKTOP
+    agent = random.choices(list(devices), list(devices.values()))[0]
+    is_cellular = agent_of(agent).device_type == "Mobile" and random.random() < 0.55
     carrier = random.choice(country.carriers) if is_cellular else ""
     isp = carrier or random.choice(country.isps)
-    agent = device.agent.format(
-        os=device.os_version.replace(".", "_") if device.platform == "iOS" else device.os_version,
-        model=device.model,
-        browser=device.browser_version,
-    )
     place = {
         "region_code": city.region_code,
         "postal_code": city.postal_code,
@@ -439,23 +401,23 @@ def visitor_in(code: str, number: int, random: Random) -> Visitor:
     }
     # A few read the web in another language than most around them.
     language = country.language if random.random() < 0.93 else random.choice(("en", "es", "fr", "ar"))
-    texts = (
-        *(agent, code, city.region, city.name, city.dma, carrier, isp),
-        *("Cellular" if is_cellular else "Cable/DSL", json.dumps(place)),
-        *(device.platform, device.os_version, device.device_type, device.make, device.model),
-        *(device.browser, device.browser_version, language, "f"),
-    )
-    return Visitor("\t".join(texts), network_of(code, number, is_cellular=is_cellular), agent)
+    whereabouts = (code, city.region, city.name, city.dma, carrier, isp, "Cellular" if is_cellular else "Cable/DSL")
+    text = described(agent, (*whereabouts, json.dumps(place)), language)
+    return Visitor(text, network_of(code, number, is_cellular=is_cellular), agent)
 
 
 def robots(count: int, random: Random) -> list[Visitor]:
-    made = []
-    for _ in range(count):
-        name, version, agent = random.choice(ROBOTS)
-        texts = (agent, "US", "Virginia", "Ashburn", "511", "", "Quarry Hosting", "Corporate", '{"is_proxy": false}')
-        text = "\t".join((*texts, "", "", "Robot", "", "", name, version, "", "t"))
-        made.append(Visitor(text, f"255.{random.randrange(8)}", agent))
-    return made
+    hosting = ("US", "Virginia", "Ashburn", "511", "", "Quarry Hosting", "Corporate", '{"is_proxy": false}')
+    agents = random.choices(ROBOTS, k=count)
+    return [Visitor(described(agent, hosting, ""), f"255.{random.randrange(8)}", agent) for agent in agents]
+
+
+def described(agent: str, whereabouts: tuple[str, ...], language: str) -> str:
+    """VISITOR_COLUMNS, where tracking would find the same in the user agent."""
+    found = agent_of(agent)
+    system = (found.platform, found.os_version, found.device_type, found.device_make, found.device_model)
+    browser = (found.browser, found.browser_version, language, "t" if found.is_robot else "f")
+    return "\t".join((agent, *whereabouts, *system, *browser))
 
 
 def network_of(code: str, city: int, *, is_cellular: bool) -> str:
