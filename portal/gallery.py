@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import django_tables2 as tables
 from django import forms
@@ -12,6 +14,9 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
 from partners.macros import DESTINATION
+from partners.reporting.charts import Chart, chart_of
+from partners.reporting.engine import Series
+from partners.reporting.question import Question
 from portal.web.access import public
 from portal.web.api_request import curl
 
@@ -94,6 +99,19 @@ def gallery(request: HttpRequest) -> HttpResponse:
     return render(request, "ui/gallery.html", {"schemes": [scheme(name) for name in ("light", "dark")]})
 
 
+def chart() -> Chart:
+    """Two weeks of clicks and of what is left of them, which was not always something."""
+    days = [datetime(2026, 5, 1, tzinfo=UTC) + timedelta(days=number) for number in range(14)]
+    clicks = [820, 1240, 990, 1010, 1130, 870, 640, 910, 1320, 1460, 1180, 1090, 930, 710]
+    profit = [88.5, 120.1, 61.0, -34.2, 75.4, 66.0, 12.3, 95.0, 140.7, 151.2, 99.9, -12.5, 70.0, 48.1]
+    question = Question(None, days[0], days[-1], ZoneInfo("UTC"), "USD")
+    points = [
+        (day, {"total_click": clicked, "profit": left}) for day, clicked, left in zip(days, clicks, profit, strict=True)
+    ]
+    total = {"total_click": sum(clicks), "profit": round(sum(profit), 2)}
+    return chart_of(Series(question, "date", points, total), ("total_click", "profit"))
+
+
 def scheme(name: str) -> dict[str, Any]:
     """What one column of the gallery shows; the names within it are its own, since the page has two."""
     invalid = KeyForm({"environment": "live", "realm": "affiliate"}, auto_id=f"{name}-invalid-%s", prefix=name)
@@ -105,6 +123,7 @@ def scheme(name: str) -> dict[str, Any]:
         "table": PartnerTable(PARTNERS, prefix=f"{name}-", order_by="name"),
         "empty": PartnerTable([], prefix=f"{name}-empty-"),
         "statuses": STATUSES,
+        "chart": chart(),
         "example": EXAMPLE,
         "request": curl("POST", "/affiliates/reporting/entity/table", body=REPORT),
         "macros": DESTINATION,

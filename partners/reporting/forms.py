@@ -28,7 +28,7 @@ from portal.network.models import Network
 from portal.network.timezones import BY_NAME, TIMEZONES
 
 PARTNERS_METRICS = ("imp", "total_click", "cv", "cvr", "event", "rpc", "revenue")
-NETWORKS_METRICS = ("imp", "total_click", "cv", "cvr", "event", "revenue", "payout", "profit", "margin")
+NETWORKS_METRICS = ("total_click", "cv", "cvr", "revenue", "payout", "profit", "margin")
 MOST_SUGGESTED = 3
 MOST_CONDITIONS = 40
 
