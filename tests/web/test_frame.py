@@ -14,7 +14,7 @@ def test_a_network_user_has_the_sidebar_of_the_core_platform(nadia: User, browse
 
     sections = [section.get_text() for section in answer.region("navigation").element.select("h2")]
 
-    assert sections == ["Partners", "Admin", "Control Center"]
+    assert sections == ["Partners", "Traffic", "Admin", "Control Center"]
 
 
 def test_a_partners_user_has_the_partners_name_and_no_sidebar(paul: User, browse: Browse) -> None:
