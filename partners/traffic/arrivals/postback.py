@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import DataError, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from partners.offers.models import Advertiser, CouponCode
@@ -49,6 +49,9 @@ def answer(request: HttpRequest) -> HttpResponse:
         response = as_json(200, take(request))
     except Refused as refusal:
         response = refuse(refusal.status, refusal.sentence)
+    except DataError:
+        # All else that is stored has been looked at; what the amount comes to is known only with the terms.
+        response = refuse(400, "amount: what it comes to is more than can be paid.")
     except Exception as failure:
         # The edge: a report is confirmed when its row is committed, and never otherwise.
         log.error("A report could not be recorded", exc_info=None if isinstance(failure, OUTAGES) else failure)

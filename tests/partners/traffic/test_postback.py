@@ -435,6 +435,15 @@ def test_an_amount_that_is_none_is_refused(acme: Partner, boots: Offer, tell: Se
     assert not Conversion.objects.exists()
 
 
+def test_an_amount_that_comes_to_more_than_can_be_paid_is_refused(acme: Partner, boots: Offer, tell: Send) -> None:
+    boots.pay(Terms(PayoutType.CPA_CPS, Decimal("9999999999"), Decimal(100)), by=SETUP)
+
+    response = tell(transaction_id=clicked(acme, boots).id.hex, amount="9999999999")
+
+    assert (response.status_code, response.json()["error"][:7]) == (400, "amount:")
+    assert not Receipt.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("said", "name"),
     [
