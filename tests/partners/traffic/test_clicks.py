@@ -419,7 +419,8 @@ def test_a_block_is_of_one_partner_one_variable_and_one_offer_or_all(
 
 def test_a_block_that_was_lifted_keeps_nobody_out(acme: Partner, boots: Offer) -> None:
     block(boots, acme)
-    TrafficBlock.objects.update(lifted_at=datetime.now(UTC), lifted_by="x")
+    TrafficBlock.objects.get().lift(by=SETUP)
+    TrafficBlock.block(partner=acme, variable="sub1", value="worse", by=SETUP)
 
     assert click(acme, boots, "sub1=bad").status_code == 302
 

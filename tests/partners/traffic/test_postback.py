@@ -436,7 +436,7 @@ def test_an_amount_that_is_none_is_refused(acme: Partner, boots: Offer, tell: Se
 
 
 def test_an_amount_that_comes_to_more_than_can_be_paid_is_refused(acme: Partner, boots: Offer, tell: Send) -> None:
-    boots.pay(Terms(PayoutType.CPA_CPS, Decimal("9999999999"), Decimal(100)), by=SETUP)
+    boots.pay(Terms(PayoutType.CPA_CPS, Decimal(9999999999), Decimal(100)), by=SETUP)
 
     response = tell(transaction_id=clicked(acme, boots).id.hex, amount="9999999999")
 
