@@ -46,7 +46,10 @@ def row_of(answer: Any) -> LoggedCall:
 
 def copies_under_way() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND query LIKE 'COPY%%'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state <> 'idle' AND query LIKE 'COPY%%'"
+        )
         (count,) = cursor.fetchone()
     return int(count)
 

@@ -39,7 +39,10 @@ within_a_transaction = pytest.mark.django_db
 
 def copies_under_way() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND query LIKE 'COPY%%'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state <> 'idle' AND query LIKE 'COPY%%'"
+        )
         (count,) = cursor.fetchone()
     return int(count)
 
