@@ -38,6 +38,21 @@ class PartnerRequest(HttpRequest):
     call: PartnerCall
 
 
+class NetworkCall(Protocol):
+    @property
+    def actor(self) -> Actor:
+        """What the verbs take as ``by``: the network's key, by its hint."""
+
+    @property
+    def key_hint(self) -> str: ...
+
+
+class NetworkRequest(HttpRequest):
+    """A call of the Network API, which may see every partner's."""
+
+    call: NetworkCall
+
+
 class Affiliate(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={

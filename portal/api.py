@@ -35,7 +35,9 @@ import partners.billing.api
 import partners.offers.api
 import partners.postbacks.api
 import partners.reporting.api
+import partners.reporting.network_api
 import partners.traffic.api
+import partners.traffic.api.network
 import portal.network.api
 from apilog.models import OF_ONE_ROW, write, write_alone, write_together
 from keys.gate import (
@@ -265,6 +267,8 @@ mount("/affiliates", partners.postbacks.api.affiliates, opened_by=Realm.AFFILIAT
 mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.reporting.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.api.networks, opened_by=Realm.NETWORK)
+mount("/networks", partners.traffic.api.network.networks, opened_by=Realm.NETWORK)
+mount("/networks", partners.reporting.network_api.networks, opened_by=Realm.NETWORK)
 mount("/meta", portal.network.api.meta, opened_by=None)
 
 

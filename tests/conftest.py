@@ -142,3 +142,9 @@ def call() -> Callable[..., Client]:
         return Client(headers={"Accept": "application/json", **headers})
 
     return with_key
+
+
+@pytest.fixture
+def network_call(network: Network, call: Callable[..., Client]) -> Client:
+    """An API client that presents the network's own key."""
+    return call(Key.generate_network_key(by=SETUP, replacing=None)[1])

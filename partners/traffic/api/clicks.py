@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
@@ -24,7 +25,7 @@ from partners.traffic.api.asked import (
 from partners.traffic.api.conversions import RelatedOffer
 from partners.traffic.models.visits import SUBS, ClickQuerySet
 from partners.traffic.rows import CLICKS, page_of, streamed
-from partners.traffic.search import CLICK_CRITERIA, filtered
+from partners.traffic.search import CLICK_CRITERIA, Criterion, filtered
 from portal.web.api import CLICK_STREAM, limited, paged, quick, reads
 from portal.web.streams import json_array, json_lines, stream
 
@@ -181,11 +182,19 @@ def chosen(request: PartnerRequest, asked: ClickSearch) -> ClickQuerySet:
 
     :raises HttpError: 400 for what cannot be asked
     """
+    return chosen_of(request.call.partner.clicks.all(), asked, CLICK_CRITERIA)
+
+
+def chosen_of(rows: ClickQuerySet, asked: ClickSearch, criteria: Mapping[str, Criterion]) -> ClickQuerySet:
+    """Those of ``rows`` that the question is about, the newest first; both realms ask through here.
+
+    :raises HttpError: 400 for what cannot be asked
+    """
     query = asked.query or RowFilters()
     with naming_what_is_wrong():
         period = asked.period(MOST_DAYS)
-        rows: ClickQuerySet = request.call.partner.clicks.between(period.start, period.end)
-        return filtered(rows, [each.pair for each in query.filters or ()], CLICK_CRITERIA).newest_first()
+        rows = rows.between(period.start, period.end)
+        return filtered(rows, [each.pair for each in query.filters or ()], criteria).newest_first()
 
 
 @affiliates.post(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Router
 from ninja.errors import HttpError
@@ -31,7 +32,7 @@ from partners.traffic.models.conversions import ConversionQuerySet
 from partners.traffic.models.visits import SUBS
 from partners.traffic.periods import YEAR_DAYS, NoSuchPeriod, Period, instant, moment_in
 from partners.traffic.rows import AS_RECORDED, CONVERSIONS, HOLDS, Offered, counted_in, exported, page_of, streamed
-from partners.traffic.search import CONVERSION_CRITERIA, CONVERSION_ORDERS, filtered, ordered, searched
+from partners.traffic.search import CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, filtered, ordered, searched
 from portal.network.currencies import DECIMALS
 from portal.network.rates import RateMissing, factors
 from portal.web.api import EXPORTS, limited, paged, quick, reads
@@ -285,17 +286,31 @@ def chosen(request: PartnerRequest, asked: RowSearch) -> ConversionQuerySet:
 
     :raises HttpError: 400 for what cannot be asked
     """
+    return chosen_of(request.call.partner.conversions.all(), request, asked, CONVERSION_CRITERIA, CONVERSION_ORDERS)
+
+
+def chosen_of(
+    rows: ConversionQuerySet,
+    request: HttpRequest,
+    asked: RowSearch,
+    criteria: Mapping[str, Criterion],
+    orders: Mapping[str, str],
+) -> ConversionQuerySet:
+    """Those of ``rows`` that the question is about, in its order; both realms ask through here.
+
+    :raises HttpError: 400 for what cannot be asked
+    """
     query = asked.query or RowQuery()
     with naming_what_is_wrong():
         period = asked.period(YEAR_DAYS)
-        rows: ConversionQuerySet = request.call.partner.conversions.between(period.start, period.end)
-        rows = filtered(rows, [each.pair for each in query.filters or ()], CONVERSION_CRITERIA)
-        rows = searched(rows, [each.pair for each in query.search_terms or ()], CONVERSION_CRITERIA)
+        rows = rows.between(period.start, period.end)
+        rows = filtered(rows, [each.pair for each in query.filters or ()], criteria)
+        rows = searched(rows, [each.pair for each in query.search_terms or ()], criteria)
         if isinstance(asked, ConversionSearch) and asked.updated_since is not None:
             rows = rows.changed_since(since(asked.updated_since, period))
         field = request.GET.get("order_field", asked.order_field)
         direction = request.GET.get("order_direction", asked.order_direction)
-        rows = ordered(rows, field, direction, CONVERSION_ORDERS)
+        rows = ordered(rows, field, direction, orders)
     if asked.show_only_vt != asked.show_only_ct:
         rows = rows.filter(is_view_through=asked.show_only_vt)
     if asked.show_conversions and asked.show_events:

@@ -1,0 +1,302 @@
+"""Every partner's conversions and clicks, for the network's own systems (wire.md section 10)."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse, StreamingHttpResponse
+from ninja import Router
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from partners.api import NetworkRequest, Paging
+from partners.traffic.api import clicks, conversions
+from partners.traffic.api.asked import (
+    NDJSON,
+    PAGES,
+    HexId,
+    RowFilters,
+    RowQuery,
+    criteria_said,
+    one_answer,
+    ordered_by,
+    page_answer,
+)
+from partners.traffic.models import Click, Conversion
+from partners.traffic.models.conversions import ConversionQuerySet
+from partners.traffic.models.visits import ClickQuerySet
+from partners.traffic.network_rows import (
+    CLICKS,
+    CONVERSIONS,
+    HOLDS,
+    NETWORK_CLICK_CRITERIA,
+    NETWORK_CONVERSION_CRITERIA,
+    NETWORK_CONVERSION_ORDERS,
+    exported,
+)
+from partners.traffic.rows import page_of, streamed
+from portal.web.api import CLICK_STREAM, EXPORTS, limited, paged, quick, reads
+from portal.web.streams import csv_out, json_array, json_lines, stream
+
+networks = Router(tags=["Traffic"])
+
+MOST_STREAMED = 10_000
+OF_A_PARTNER: JsonDict = {"resource_type": "affiliate", "filter_id_value": 12}
+QUESTION: JsonDict = {**conversions.QUESTION, "query": {"filters": [OF_A_PARTNER]}}
+SIDES: JsonDict = {
+    "affiliate": {"network_affiliate_id": 12, "name": "Acme Media", "account_status": "active"},
+    "advertiser": {"network_advertiser_id": 7, "name": "Tallow & Reed"},
+}
+AMOUNTS: JsonDict = {"revenue_type": "rpa_rps", "revenue": 15.0, "payout_type": "cpa_cps", "payout": 12.5}
+EXAMPLE: JsonDict = {
+    **conversions.EXAMPLE,
+    **AMOUNTS,
+    "network_affiliate_id": 12,
+    "notes": "",
+    "relationship": {
+        "offer": {"network_offer_id": 42, "name": "Tallow & Reed: candles by post", "offer_status": "active"},
+        "events_count": 0,
+        **SIDES,
+    },
+}
+CLICK_EXAMPLE: JsonDict = {
+    **clicks.EXAMPLE,
+    "revenue_type": "rpc",
+    "revenue": 0.4,
+    "payout_type": "cpc",
+    "payout": 0.25,
+    "network_affiliate_id": 12,
+    "relationship": {**clicks.EXAMPLE["relationship"], **SIDES},  # type: ignore[dict-item]  # it is an object
+}
+REVENUE_TYPE = "What the advertiser pays the network by: rpa, rps, rpa_rps, rpc or rpm."
+
+
+class RelatedAffiliate(BaseModel):
+    network_affiliate_id: int = Field(description="Number of the partner.")
+    name: str = Field(description="What the partner is called.")
+    account_status: str = Field(description="active, pending (onboarding) or inactive (paused).")
+
+
+class RelatedAdvertiser(BaseModel):
+    network_advertiser_id: int = Field(description="Number of the advertiser.")
+    name: str = Field(description="What the advertiser is called.")
+
+
+class NetworkConversionRelationship(conversions.ConversionRelationship):
+    affiliate: RelatedAffiliate
+    advertiser: RelatedAdvertiser
+
+
+class NetworkConversion(conversions.Conversion):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
+
+    network_affiliate_id: int = Field(description="Number of the partner whose it is.")
+    revenue_type: str = Field(description=REVENUE_TYPE)
+    revenue: float = Field(description="What the network gets for it, in currency_id.")
+    payout_type: str = Field(description="What the partner is paid by: cpa, cps, cpa_cps, cpc or cpm.")
+    payout: float = Field(description="What the partner gets of it, in currency_id.")
+    notes: str = Field(description="The network's own notes; partners do not see them.")
+    relationship: NetworkConversionRelationship
+
+
+class NetworkConversions(Paging):
+    conversions: list[NetworkConversion]
+    paging: Paging
+
+
+class ExportedNetworkConversions(BaseModel):
+    conversions: list[NetworkConversion]
+
+
+class NetworkHeldConversion(conversions.HeldConversion):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "on_hold_conversion_id": 9,
+                    "network_id": 1,
+                    "holding_period_end": 1749034510,
+                    "status": "on_hold",
+                    "conversion": {**EXAMPLE, "status": "on_hold"},
+                }
+            ]
+        }
+    )
+
+    conversion: NetworkConversion
+
+
+class NetworkHeldConversions(Paging):
+    conversions: list[NetworkHeldConversion]
+    paging: Paging
+
+
+class NetworkClickRelationship(clicks.ClickRelationship):
+    affiliate: RelatedAffiliate
+    advertiser: RelatedAdvertiser
+
+
+class NetworkClick(clicks.Click):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [CLICK_EXAMPLE]})
+
+    network_affiliate_id: int = Field(description="Number of the partner whose link was followed.")
+    revenue_type: str = Field(description=REVENUE_TYPE)
+    revenue: float = Field(description="What the network gets for the click itself, in currency_id.")
+    payout_type: str = Field(description="What the partner is paid by: cpa, cps, cpa_cps, cpc or cpm.")
+    payout: float = Field(description="What the partner gets for the click itself, in currency_id.")
+    relationship: NetworkClickRelationship
+
+
+class StreamedNetworkClicks(BaseModel):
+    clicks: list[NetworkClick]
+
+
+class NetworkClicks(Paging):
+    clicks: list[NetworkClick]
+    paging: Paging
+
+
+BY = f"Filters and search terms, by {criteria_said(NETWORK_CONVERSION_CRITERIA)}."
+
+
+class NetworkConversionSearch(conversions.ConversionSearch):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [QUESTION]})
+
+    query: RowQuery | None = Field(default=None, description=BY)
+
+
+class NetworkConversionExport(conversions.ConversionExport):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{**QUESTION, "format": "csv"}]})
+
+    query: RowQuery | None = Field(default=None, description=BY)
+
+
+class NetworkHoldSearch(conversions.HoldSearch):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{**QUESTION, "on_hold_status_filter": "on_hold"}]}
+    )
+
+    query: RowQuery | None = Field(default=None, description=BY)
+
+
+class NetworkClickSearch(clicks.ClickSearch):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{**clicks.QUESTION, "query": {"filters": [OF_A_PARTNER]}}]}
+    )
+
+    query: RowFilters | None = Field(default=None, description=f"Filters, by {criteria_said(NETWORK_CLICK_CRITERIA)}.")
+
+
+def chosen(request: NetworkRequest, asked: conversions.RowSearch) -> ConversionQuerySet:
+    everybodys: ConversionQuerySet = Conversion.objects.all()
+    return conversions.chosen_of(everybodys, request, asked, NETWORK_CONVERSION_CRITERIA, NETWORK_CONVERSION_ORDERS)
+
+
+def chosen_clicks(asked: NetworkClickSearch) -> ClickQuerySet:
+    everybodys: ClickQuerySet = Click.objects.all()
+    return clicks.chosen_of(everybodys, asked, NETWORK_CLICK_CRITERIA)
+
+
+@networks.post(
+    "/reporting/conversions",
+    response=NetworkConversions,
+    summary="Search conversions",
+    openapi_extra={"parameters": [*PAGES, *ordered_by(NETWORK_CONVERSION_ORDERS)]},
+)
+@reads
+def search_network_conversions(request: NetworkRequest, payload: NetworkConversionSearch) -> HttpResponse:
+    """All partners' conversions, and events if asked for, of at most a year, a row each. Amounts are in the offer's
+    currency unless another one is asked for. To keep a copy of your own, ask with updated_since what is new or has changed its status."""
+    page, page_size = paged(request, payload.paging_fields)
+    found = chosen(request, payload)
+    rows, total = page_of(found, page, page_size, CONVERSIONS, conversions.offered_in(found, payload))
+    return page_answer("conversions", rows, page, page_size, total)
+
+
+@networks.post(
+    "/reporting/conversions/export",
+    response=ExportedNetworkConversions,
+    summary="Export conversions",
+    openapi_extra={
+        "parameters": ordered_by(NETWORK_CONVERSION_ORDERS),
+        "responses": {200: {"description": "The file.", "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    },
+)
+@limited(EXPORTS)
+@reads
+def export_network_conversions(request: NetworkRequest, payload: NetworkConversionExport) -> StreamingHttpResponse:
+    """All conversions that the same search finds, streamed as a file: CSV with a line of names, or JSON. There is no
+    limit to how many. A text that a spreadsheet would run as a formula has a quote before it."""
+    rows = chosen(request, payload)
+    offered = conversions.offered_in(rows, payload)
+    name = f"conversions-{payload.from_[:10]}-{payload.to[:10]}.{payload.format}"
+    if payload.format == "csv":
+        return stream(csv_out(*exported(rows, offered)), "text/csv; charset=utf-8", filename=name)
+    return stream(json_array("conversions", *streamed(rows, CONVERSIONS, offered)), "application/json", filename=name)
+
+
+@networks.get("/reporting/conversions/{conversion_id}", response=NetworkConversion, summary="A conversion")
+@quick
+def read_network_conversion(request: NetworkRequest, conversion_id: HexId) -> HttpResponse:
+    """A conversion or event of any partner's."""
+    return one_answer(Conversion.objects.all(), conversion_id, CONVERSIONS)
+
+
+@networks.post(
+    "/reporting/onhold",
+    response=NetworkHeldConversions,
+    summary="Search conversions on hold",
+    openapi_extra={"parameters": [*PAGES, *ordered_by(NETWORK_CONVERSION_ORDERS)]},
+)
+@reads
+def search_network_held_conversions(request: NetworkRequest, payload: NetworkHoldSearch) -> HttpResponse:
+    """All partners' conversions that wait for their holding period to end; they are approved then, unless they are
+    released or rejected before. on_hold_status_filter finds those, too, that waited. The time is the conversion's."""
+    page, page_size = paged(request, payload.paging_fields)
+    held = chosen(request, payload).held(outcomes=conversions.OUTCOMES[payload.on_hold_status_filter])
+    rows, total = page_of(held, page, page_size, HOLDS, conversions.offered_in(held, payload))
+    return page_answer("conversions", rows, page, page_size, total)
+
+
+@networks.post(
+    "/reporting/clicks/stream",
+    response=StreamedNetworkClicks,
+    summary="Stream clicks",
+    openapi_extra={
+        "responses": {
+            200: {
+                "content": {
+                    NDJSON: {
+                        "schema": {"type": "string", "description": "One click a line, each an object as in JSON."}
+                    }
+                }
+            }
+        }
+    },
+)
+@limited(CLICK_STREAM)
+@reads
+def stream_network_clicks(request: NetworkRequest, payload: NetworkClickSearch) -> StreamingHttpResponse:
+    """All partners' clicks of at most 14 days, the newest first; invalid ones, too, with the reason why. As JSON these
+    are the newest 10,000. With `Accept: application/x-ndjson` they are all, one object a line, sent as they are read.
+    """
+    rows = chosen_clicks(payload)
+    if NDJSON in request.headers.get("Accept", "").lower():
+        return stream(json_lines(*streamed(rows, CLICKS)), NDJSON)
+    return stream(json_array("clicks", *streamed(rows[:MOST_STREAMED], CLICKS)), "application/json")
+
+
+@networks.post(
+    "/reporting/clicks", response=NetworkClicks, summary="Page through clicks", openapi_extra={"parameters": PAGES}
+)
+@reads
+def list_network_clicks(request: NetworkRequest, payload: NetworkClickSearch) -> HttpResponse:
+    """All partners' clicks of at most 14 days, the newest first, a page at a time."""
+    page, page_size = paged(request, payload.paging_fields)
+    rows, total = page_of(chosen_clicks(payload), page, page_size, CLICKS)
+    return page_answer("clicks", rows, page, page_size, total)
+
+
+@networks.get("/reporting/clicks/{transaction_id}", response=NetworkClick, summary="A click")
+@quick
+def read_network_click(request: NetworkRequest, transaction_id: HexId) -> HttpResponse:
+    """A click of any partner's visitors."""
+    return one_answer(Click.objects.all(), transaction_id, CLICKS)

@@ -1,0 +1,126 @@
+"""Clicks and conversions as the Network API answers them: the rows of ``partners.traffic.rows``, and on each the
+partner, the advertiser, and both sides of the money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from partners.models import Partner
+from partners.offers.models import Advertiser, Offer
+from partners.traffic.rows import (
+    AS_RECORDED,
+    CLICK_FIELDS,
+    CONVERSION_FIELDS,
+    CONVERSION_TEXTS,
+    DEVICE,
+    EVENTS_COUNT,
+    GEOLOCATION,
+    HOLD_STATUS,
+    OFFER,
+    WITH_HOLD,
+    Offered,
+    Question,
+    Selection,
+    Shape,
+    json_object,
+    literal,
+    money,
+    question,
+    row_of,
+    unix,
+)
+from partners.traffic.search import CLICK_CRITERIA, CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, number
+from portal.web.streams import csv_text
+
+# A partner's status as the dialect calls it.
+ACCOUNT_STATUS = {"active": "active", "onboarding": "pending", "paused": "inactive"}
+STATUSES = " ".join(f"WHEN {literal(status)} THEN {literal(said)}" for status, said in ACCOUNT_STATUS.items())
+# LIMIT makes them look-ups for each row, as that of the offer is; see there.
+WITH_SIDES = f"""
+    LEFT JOIN LATERAL (
+        SELECT name, status FROM {Partner._meta.db_table} WHERE id = c.partner_id LIMIT 1
+    ) p ON true
+    LEFT JOIN LATERAL (
+        SELECT advertiser.id, advertiser.name
+        FROM {Offer._meta.db_table} offer JOIN {Advertiser._meta.db_table} advertiser ON advertiser.id = advertiser_id
+        WHERE offer.id = c.offer_id LIMIT 1
+    ) a ON true"""  # noqa: S608 -- the names of our tables
+SIDES = {
+    "affiliate": json_object(
+        {
+            "network_affiliate_id": "c.partner_id",
+            "name": "coalesce(p.name, '')",
+            "account_status": f"CASE p.status {STATUSES} ELSE '' END",
+        }
+    ),
+    "advertiser": json_object({"network_advertiser_id": "coalesce(a.id, 0)", "name": "coalesce(a.name, '')"}),
+}
+# What the network gets stands where a partner reads what it gets itself.
+AMOUNTS = {
+    "revenue_type": "c.revenue_type",
+    "revenue": money("c.revenue"),
+    "payout_type": "c.payout_type",
+    "payout": money("c.payout"),
+}
+CONVERSION_COLUMNS = {**CONVERSION_FIELDS, **AMOUNTS, "network_affiliate_id": "c.partner_id", "notes": "c.notes"}
+CONVERSION = row_of(
+    {
+        **CONVERSION_COLUMNS,
+        "offer": json_object({"network_offer_id": "c.offer_id", "name": "o.name"}),
+        "relationship": json_object({"offer": OFFER, "events_count": EVENTS_COUNT, **SIDES}),
+    }
+)
+CLICK = row_of(
+    {
+        **CLICK_FIELDS,
+        **AMOUNTS,
+        "network_affiliate_id": "c.partner_id",
+        "relationship": json_object(
+            {
+                "offer": OFFER,
+                **SIDES,
+                "geolocation": json_object(GEOLOCATION),
+                "device_information": json_object(DEVICE),
+                "query_parameters": "c.parameters",
+            }
+        ),
+    }
+)
+HELD = json_object(
+    {
+        "on_hold_conversion_id": "h.id",
+        "network_id": "1",
+        "holding_period_end": unix("h.until"),
+        "status": HOLD_STATUS,
+        "conversion": CONVERSION,
+    }
+)
+CLICKS = Shape(CLICK, WITH_SIDES)
+CONVERSIONS = Shape(CONVERSION, WITH_SIDES)
+HOLDS = Shape(HELD, WITH_HOLD + WITH_SIDES)
+
+SIDES_SEARCHED = {
+    "affiliate": Criterion("partner_id", number),
+    "advertiser": Criterion("offer__advertiser_id", number),
+}
+NETWORK_CONVERSION_CRITERIA: Mapping[str, Criterion] = {**CONVERSION_CRITERIA, **SIDES_SEARCHED}
+NETWORK_CLICK_CRITERIA: Mapping[str, Criterion] = {**CLICK_CRITERIA, **SIDES_SEARCHED}
+NETWORK_CONVERSION_ORDERS: Mapping[str, str] = {
+    **CONVERSION_ORDERS,
+    "revenue": "revenue",
+    "network_affiliate_id": "partner_id",
+}
+
+
+def exported(selection: Selection, offered: Offered = AS_RECORDED) -> Question:
+    """The query of a CSV file of conversions: what a row has, with the names of both sides beside their numbers."""
+    texts = {**CONVERSION_TEXTS, "notes": "c.notes", "affiliate_name": "p.name", "advertiser_name": "a.name"}
+    values = {
+        **CONVERSION_COLUMNS,
+        "affiliate_name": "p.name",
+        "network_advertiser_id": "coalesce(a.id, 0)",
+        "advertiser_name": "a.name",
+        "events_count": EVENTS_COUNT,
+    }
+    columns = ", ".join(f'{csv_text(value) if name in texts else value} AS "{name}"' for name, value in values.items())
+    return question(selection, columns, WITH_SIDES, offered)
