@@ -1,4 +1,4 @@
-"""The Affiliate API about the partner itself, and the Network API about partners (wire.md sections 2 and 10)."""
+"""The Affiliate API about the partner itself (wire.md section 2)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from partners.models import Partner
 from portal.accounts.actors import Actor
 from portal.network.models import Network
 from portal.network.timezones import BY_NAME
-from portal.web.api import PAGED, paged, paging, quick
+from portal.web.api import quick
 
 affiliates = Router(tags=["Account"])
-networks = Router(tags=["Affiliates"])
 
 
 class PartnerCall(Protocol):
@@ -153,11 +152,6 @@ class Paging(BaseModel):
     total_count: int = Field(description="How many entries there are on all pages.")
 
 
-class Affiliates(Paging):
-    affiliates: list[Affiliate]
-    paging: Paging
-
-
 ACCOUNT_STATUS = {"active": "active", "onboarding": "pending", "paused": "inactive"}
 
 
@@ -219,16 +213,4 @@ def read_affiliate_user(request: PartnerRequest, user_id: int) -> dict[str, Any]
         "email": user.email,
         "account_status": "active" if user.is_active else "inactive",
         "time_created": int(user.created_at.timestamp()),
-    }
-
-
-@networks.get("/affiliates", response=Affiliates, summary="All affiliates", openapi_extra=PAGED)
-def list_affiliates(request: HttpRequest) -> dict[str, Any]:
-    """Every partner of the network, by number; `page` and `page_size` choose which."""
-    page, page_size = paged(request)
-    partners = Partner.objects.order_by("pk")
-    first = (page - 1) * page_size
-    return {
-        "affiliates": [affiliate(partner) for partner in partners[first : first + page_size]],
-        **paging(page, page_size, partners.count()),
     }

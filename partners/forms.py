@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from typing import Any, ClassVar
 
 from django import forms
@@ -114,6 +116,18 @@ class PartnerForm(PartnerFields, EditForm):
         fields: ClassVar = ["status", *PartnerFields.Meta.fields, "notes"]
         widgets: ClassVar = {"notes": forms.Textarea(attrs={"rows": 4})}
         help_texts: ClassVar = {**PartnerFields.Meta.help_texts, "notes": "The partner never sees them."}
+
+
+class AffiliateForm(PartnerFields, forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker alone
+    """What a call of the Network API says of a partner, under the rules of the pages."""
+
+    def __init__(self, data: Mapping[str, Any], *, instance: Partner | None = None) -> None:
+        # Validation writes into its instance; what changes, and what it was, is for the verb to see.
+        super().__init__(data, instance=copy(instance))
+        offer_managers(self, current=instance.manager_id if instance is not None else None)
+
+    class Meta(PartnerFields.Meta):
+        fields: ClassVar = ["status", *PartnerFields.Meta.fields, "notes"]
 
 
 class TechnicalContactForm(EditForm):

@@ -30,8 +30,10 @@ from ninja.renderers import BaseRenderer
 from psycopg_pool import PoolTimeout
 from pydantic_core import from_json, to_json
 
+import keys.api
 import partners.api
 import partners.billing.api
+import partners.network_api
 import partners.offers.api
 import partners.postbacks.api
 import partners.reporting.api
@@ -266,7 +268,8 @@ for router in partners.traffic.api.routers:
 mount("/affiliates", partners.postbacks.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.reporting.api.affiliates, opened_by=Realm.AFFILIATE)
-mount("/networks", partners.api.networks, opened_by=Realm.NETWORK)
+mount("/networks", partners.network_api.networks, opened_by=Realm.NETWORK)
+mount("/networks", keys.api.networks, opened_by=Realm.NETWORK)
 mount("/networks", partners.traffic.api.network.networks, opened_by=Realm.NETWORK)
 mount("/networks", partners.reporting.network_api.networks, opened_by=Realm.NETWORK)
 mount("/meta", portal.network.api.meta, opened_by=None)

@@ -30,6 +30,12 @@ OF_THE_WIRE = {
     "POST /reporting/onhold",
     "POST /dashboard/summary",
     "GET /affiliates",
+    "POST /affiliates",
+    "GET /affiliates/{}",
+    "PUT /affiliates/{}",
+    "GET /affiliates/{}/apikeys",
+    "POST /apikey",
+    "DELETE /apikey/{}",
 }
 
 pytestmark = pytest.mark.django_db

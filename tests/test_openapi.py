@@ -53,7 +53,15 @@ RULED = {
     "POST /affiliates/reporting/entity/table",
     "POST /affiliates/reporting/entity/table/export",
     "POST /affiliates/reporting/onhold",
+    "POST /networks/affiliates",
+    "POST /networks/apikey",
+    "POST /networks/reporting/clicks",
+    "POST /networks/reporting/clicks/stream",
+    "POST /networks/reporting/conversions",
+    "POST /networks/reporting/conversions/export",
+    "POST /networks/reporting/onhold",
     "PUT /affiliates/pixels/{pixel_id}",
+    "PUT /networks/affiliates/{partner_id}",
 }
 site = get_wsgi_application()
 
