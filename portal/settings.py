@@ -241,6 +241,11 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Latchkey <latchkey@l
 
 # An app's background jobs stand in its jobs.py.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+# One of them is at the queue of postbacks all the time; a mail must not wait for it, nor for a month's invoices.
+PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
+
+# Whether postbacks may call private addresses, this machine's among them: for closed networks, and for tests.
+POSTBACKS_ALLOW_PRIVATE = env.bool("POSTBACKS_ALLOW_PRIVATE", default=False)
 
 # Where each machine keeps the last known states, for the day on which the database cannot be asked.
 STATUS_SNAPSHOT = Path(env.str("STATUS_SNAPSHOT", default=str(BASE_DIR / "var" / "status.json")))

@@ -1,15 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils.timezone import now
 
 from partners.models import Partner
-from partners.postbacks.models import Postback
+from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
+from partners.postbacks.delivering import attempted, settle_and_claim
+from partners.postbacks.models import Claimed, Postback, Sent
+from partners.traffic.models import Conversion
+from partners.traffic.models.recording import Report, Source
 from tests.conftest import SETUP
+from tests.partners.postbacks.receiver import Receiver, receiving
+from tests.partners.traffic.conftest import clicked
 
 Add = Callable[..., Postback]
+Convert = Callable[..., Conversion]
 
 URL = "https://track.acme.example/in?tid={transaction_id}&s={sub1}"
 
@@ -22,3 +33,49 @@ def add(acme: Partner) -> Add:
         return Postback.add(partner=partner, by=SETUP, **{"url": URL, **fields})
 
     return added
+
+
+@pytest.fixture
+def offer(db: None) -> Offer:
+    return Offer.launch(
+        name="Summer Shoes",
+        advertiser=Advertiser.sign_up(name="Shoe House", by=SETUP),
+        category=Category.add(name="Fashion", by=SETUP),
+        status=Offer.Status.ACTIVE,
+        visibility=Offer.Visibility.PUBLIC,
+        destination_url="https://shop.example/",
+        pays=Terms(PayoutType.CPA, Decimal(10)),
+        by=SETUP,
+    )
+
+
+@pytest.fixture
+def convert(acme: Partner, offer: Offer) -> Convert:
+    """``convert()``: a conversion of a new click, as the traffic records it."""
+
+    def converted(partner: Partner = acme, offer: Offer = offer, sub1: str = "", **said: Any) -> Conversion:
+        click = clicked(partner, offer, sub1=sub1, at=now())
+        return Conversion.record(source=Source.of_visit(click), report=Report(**said), by=SETUP)[0]
+
+    return converted
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+def sent_all(claimed: list[Claimed]) -> list[Sent]:
+    async def all_at_once() -> list[Sent]:
+        return await asyncio.gather(*(attempted(each) for each in claimed))
+
+    return asyncio.run(all_at_once())
+
+
+def deliver_due(most: int = 100) -> list[Sent]:
+    """One turn of a worker: what is due is sent, and what came of it written down."""
+    claimed = settle_and_claim([], most, Counter())
+    results = sent_all(claimed)
+    settle_and_claim(results, 0, Counter())
+    return results

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from keys.models import Key
 from partners.models import Partner
 from partners.offers.models import Offer
-from partners.postbacks import models
 from partners.postbacks.models import Postback
+from partners.postbacks.models import postbacks as models
 from portal.accounts.models import Event
 from tests.conftest import SETUP
 from tests.partners.postbacks.conftest import URL, Add

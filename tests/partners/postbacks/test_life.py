@@ -12,7 +12,6 @@ from django.utils.timezone import now
 
 from partners.models import Partner
 from partners.offers.models import Offer
-from partners.postbacks import models
 from partners.postbacks.models import (
     AlreadyPaused,
     AlreadyRemoved,
@@ -21,6 +20,7 @@ from partners.postbacks.models import (
     TooManyPostbacks,
     Unfit,
 )
+from partners.postbacks.models import postbacks as models
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.web.edits import ChangedMeanwhile

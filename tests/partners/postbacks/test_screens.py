@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from partners.models import Partner
 from partners.offers.models import Offer
-from partners.postbacks import models
 from partners.postbacks.models import Postback
+from partners.postbacks.models import postbacks as models
 from partners.postbacks.vocabulary import POSTBACK
 from portal.accounts.models import Event, Role, User
 from tests.conftest import SETUP, Browse

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils.text import Truncator
@@ -18,12 +19,15 @@ from portal.accounts.models import Event
 from portal.web.edits import ChangedMeanwhile
 
 if TYPE_CHECKING:
+    from partners.postbacks.models.deliveries import AttemptQuerySet, DeliveryQuerySet
     from portal.accounts.actors import Actor
 
 MAXIMUM_PER_PARTNER = 200
 LONGEST_URL = 2000
 LONGEST_HTML = 5000
 LONGEST_DELAY_MS = 300_000
+# After so many failed attempts in a row nobody seems to be there any more.
+FAILURES_TO_PAUSE = 10
 RULED = ("partner", "offer", "delivery_method", "url", "html_code", "delay_ms")
 
 
@@ -117,9 +121,14 @@ class Postback(models.Model):
     updated_at = models.DateTimeField(default=now)
     paused_at = models.DateTimeField(null=True)
     paused_by = models.CharField(max_length=200, blank=True)
+    # Failed attempts since the last one that succeeded.
+    failures = models.PositiveIntegerField(default=0)
     removed_at = models.DateTimeField(null=True)
     removed_by = models.CharField(max_length=200, blank=True)
 
+    # Managers, by their related names.
+    deliveries: DeliveryQuerySet
+    attempts: AttemptQuerySet
     objects = PostbackQuerySet.as_manager()
 
     class Meta:
@@ -159,6 +168,11 @@ class Postback(models.Model):
     @property
     def status(self) -> Status:
         return self.Status.ACTIVE if self.paused_at is None else self.Status.INACTIVE
+
+    @property
+    def is_given_up(self) -> bool:
+        """Paused because nothing of what was sent arrived, and not by anybody's wish."""
+        return self.paused_at is not None and self.failures >= FAILURES_TO_PAUSE
 
     @property
     def is_html(self) -> bool:
@@ -261,16 +275,19 @@ class Postback(models.Model):
         """
         active = Postback.objects.active()
         self._turn(active, EventKind.POSTBACK_PAUSED, AlreadyPaused, by=by, paused_at=now(), paused_by=by.full_label)
+        self.deliveries.open().filter(is_under_way=False).update(due_at=None)
 
     @transaction.atomic
     def resume(self, *, by: Actor) -> None:
-        """It works again from the next conversion on; what happened in between is not sent.
+        """It works again from the next conversion on; what happened in between is not sent. What was queued before it
+        was paused goes out now.
 
         :raises AlreadyResumed: when it is active
         :raises AlreadyRemoved: when it is gone
         """
         paused = Postback.objects.kept().filter(paused_at__isnull=False)
-        self._turn(paused, EventKind.POSTBACK_RESUMED, AlreadyResumed, by=by, paused_at=None, paused_by="")
+        self._turn(paused, EventKind.POSTBACK_RESUMED, AlreadyResumed, by=by, paused_at=None, paused_by="", failures=0)
+        self.deliveries.open().filter(due_at=None).update(due_at=now())
 
     @transaction.atomic
     def remove(self, *, by: Actor) -> None:
@@ -281,6 +298,19 @@ class Postback(models.Model):
         kept = Postback.objects.kept()
         removal = {"removed_at": now(), "removed_by": by.full_label}
         self._turn(kept, EventKind.POSTBACK_REMOVED, AlreadyRemoved, by=by, details=self._last_words(), **removal)
+        self.deliveries.open().filter(is_under_way=False).update(given_up_at=now(), due_at=None)
+
+    def pause_after(self, problem: str, *, by: Actor) -> None:
+        """Pauses it because attempt after attempt failed, the last one for ``problem``.
+
+        :raises AlreadyPaused: when it was paused before
+        :raises AlreadyRemoved: when it is gone
+        """
+        details = {"reason": f"{self.failures} attempts in a row failed", "the last one": problem}
+        pausing = {"paused_at": now(), "paused_by": by.full_label}
+        active = Postback.objects.active()
+        self._turn(active, EventKind.POSTBACK_PAUSED, AlreadyPaused, by=by, details=details, **pausing)
+        self.deliveries.open().filter(is_under_way=False).update(due_at=None)
 
     def _turn(
         self,
@@ -318,7 +348,7 @@ def check_url(url: str, *, needed: bool) -> None:
         POSTBACK.demand(template)
     except BadTemplate as bad:
         raise Unfit("url", str(bad)) from None
-    if refusal := refusal_of(template.host):
+    if not settings.POSTBACKS_ALLOW_PRIVATE and (refusal := refusal_of(template.host)):
         raise Unfit("url", refusal)
 
 

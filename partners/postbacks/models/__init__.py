@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from partners.postbacks.models.deliveries import (
+    ATTEMPTS_KEPT,
+    Attempt,
+    Claimed,
+    Day,
+    Delivery,
+    NotWaiting,
+    Overtaken,
+    Sent,
+)
+from partners.postbacks.models.postbacks import (
+    FAILURES_TO_PAUSE,
+    LONGEST_DELAY_MS,
+    LONGEST_HTML,
+    LONGEST_URL,
+    MAXIMUM_PER_PARTNER,
+    AlreadyPaused,
+    AlreadyRemoved,
+    AlreadyResumed,
+    Postback,
+    PostbackQuerySet,
+    TooManyPostbacks,
+    Unfit,
+    check_url,
+)
+
+__all__ = [
+    "ATTEMPTS_KEPT",
+    "FAILURES_TO_PAUSE",
+    "LONGEST_DELAY_MS",
+    "LONGEST_HTML",
+    "LONGEST_URL",
+    "MAXIMUM_PER_PARTNER",
+    "AlreadyPaused",
+    "AlreadyRemoved",
+    "AlreadyResumed",
+    "Attempt",
+    "Claimed",
+    "Day",
+    "Delivery",
+    "NotWaiting",
+    "Overtaken",
+    "Postback",
+    "PostbackQuerySet",
+    "Sent",
+    "TooManyPostbacks",
+    "Unfit",
+    "check_url",
+]
