@@ -113,13 +113,20 @@ class ConversionFilter(forms.Form):
             conversions = conversions.filter(is_event=events_too)
         return searched(conversions, [self.term] if chosen["q"] else [], CONVERSION_CRITERIA)
 
+    @property
+    def filtered_by(self) -> dict[str, Any]:
+        """What the API calls the filters, with their values; empty where nothing was chosen."""
+        offer = self.cleaned_data["offer"]
+        return {"status": self.cleaned_data.get("status"), "offer": offer and offer.pk}
+
     def as_search(self) -> dict[str, Any]:
         """The same question for the API."""
         chosen = self.cleaned_data
         conversions_too, events_too = SHOWN[chosen["shown"]]
-        filters = {"status": chosen.get("status"), "offer": chosen["offer"] and chosen["offer"].pk}
         query: dict[str, Any] = {
-            "filters": [{"resource_type": name, "filter_id_value": value} for name, value in filters.items() if value]
+            "filters": [
+                {"resource_type": name, "filter_id_value": value} for name, value in self.filtered_by.items() if value
+            ]
         }
         if chosen["q"]:
             named, value = self.term
@@ -164,6 +171,15 @@ class NetworkConversionFilter(ConversionFilter):
             offers = Offer.objects.filter(advertiser=self.cleaned_data["advertiser"]).values("pk")
             conversions = conversions.filter(offer__in=offers)
         return conversions
+
+    @property
+    def filtered_by(self) -> dict[str, Any]:
+        partner, advertiser = self.cleaned_data["partner"], self.cleaned_data["advertiser"]
+        return {
+            **super().filtered_by,
+            "affiliate": partner and partner.pk,
+            "advertiser": advertiser and advertiser.pk,
+        }
 
 
 class ReasonForm(forms.Form):

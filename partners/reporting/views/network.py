@@ -25,8 +25,14 @@ from portal.web.requests import UserRequest
 @never_cache
 def report(request: UserRequest) -> HttpResponse:
     """Reports across partners."""
-    context = {"export_url": reverse("reporting:network_export")}
-    return report_page(request, "reporting/network.html", partner=None, bands=NETWORKS_BANDS, context=context)
+    return report_page(
+        request,
+        "reporting/network.html",
+        partner=None,
+        bands=NETWORKS_BANDS,
+        context={"export_url": reverse("reporting:network_export")},
+        api_path="/networks/reporting/entity/table",
+    )
 
 
 @require_safe

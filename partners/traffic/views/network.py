@@ -23,11 +23,13 @@ from portal.accounts.actors import Actor
 from portal.accounts.rights import CHANGE_PARTNERS, VIEW_PARTNERS
 from portal.network.zone import in_network_time
 from portal.web.access import requires
+from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.paging import key_page
 from portal.web.requests import UserRequest
 
 MOST_AT_ONCE = 200
+REPORTING = "/networks/reporting"
 CHANGED = "conversions:changed"
 
 
@@ -42,6 +44,7 @@ def conversions(request: UserRequest) -> HttpResponse:
         seen = Conversion.objects.visible_to(request.user).for_listing()
         page = key_page(request, form.narrow(seen), column="id")
         context |= {"page": page, "table": NetworkConversionTable(page.rows), "decisions": DECISIONS}
+        context["api_request"] = curl("POST", f"{REPORTING}/conversions", body=form.as_search())
     status = 422 if form.errors else 200
     return render_page(request, "traffic/network.html", context, partial="conversion-list", status=status)
 
@@ -58,6 +61,7 @@ def conversion(request: UserRequest, partner_id: int, conversion_id: UUID) -> Ht
         "timeline": timeline_of(shown, names_people=True),
         "facts": facts_of(shown, names_people=True),
         "decisions": [decision for decision in DECISIONS.values() if shown.status in decision.over],
+        "api_request": curl("GET", f"{REPORTING}/conversions/{shown.id.hex}"),
     }
     return render_page(request, "traffic/network_conversion.html", context)
 
