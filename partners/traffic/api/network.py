@@ -204,7 +204,8 @@ def chosen_clicks(asked: NetworkClickSearch) -> ClickQuerySet:
 @reads
 def search_network_conversions(request: NetworkRequest, payload: NetworkConversionSearch) -> HttpResponse:
     """All partners' conversions, and events if asked for, of at most a year, a row each. Amounts are in the offer's
-    currency unless another one is asked for. To keep a copy of your own, ask with updated_since what is new or has changed its status."""
+    currency unless another one is asked for. To keep a copy of your own, ask with updated_since what is new or has
+    changed its status."""
     page, page_size = paged(request, payload.paging_fields)
     found = chosen(request, payload)
     rows, total = page_of(found, page, page_size, CONVERSIONS, conversions.offered_in(found, payload))
