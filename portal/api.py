@@ -210,6 +210,8 @@ class Api(NinjaAPI):
         super().__init__(docs_url=None, openapi_url=None, renderer=Renderer(), parser=JsonParser(), **options)
         # Which realm's keys open what stands under a prefix; None: no key is needed.
         self.realms: dict[str, Realm | None] = {}
+        # Paths of operations that take larger bodies than the rest, with how many bytes.
+        self.most_bytes: dict[str, int] = {}
         self._paths: set[str] = set()
 
     def mount(self, prefix: str, router: Router, *, opened_by: Realm | None) -> None:
@@ -223,6 +225,10 @@ class Api(NinjaAPI):
         if self.realms.setdefault(prefix, opened_by) is not opened_by:
             raise ImproperlyConfigured(f"What stands under {prefix} is opened by keys of one realm.")
         self._paths |= paths
+        for path, view in router.path_operations.items():
+            for operation in view.operations:
+                if most := getattr(operation.view_func, "most_bytes", None):
+                    self.most_bytes[f"{PREFIX}{prefix}{path}"] = most
         router.add_decorator(passing_the_gate(opened_by), mode="view")
         self.add_router(prefix, router)
 
@@ -378,19 +384,25 @@ def take_body(request: HttpRequest) -> None:
 
     :raises Refused: 413, before anything is spent
     """
-    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    assert most is not None
+    usual = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    assert usual is not None
+    most = api.most_bytes.get(request.path_info, usual)
     length = request.META.get("CONTENT_LENGTH") or ""
     if length.isdecimal():
         # A number that long need not be read to be too large, and int() refuses to.
         too_large = len(length) > 20 or int(length) > most
+        if not too_large and most > usual:
+            # Django reads no more than is usual.
+            request._body = request.META["wsgi.input"].read(int(length))
     elif "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         request._body = request.META["wsgi.input"].read(most + 1)
         too_large = len(request.body) > most
     else:
         too_large = False
     if too_large:
-        raise Refused(Outcome.BAD_REQUEST, 413, "The body is too large: at most 1 MB can be sent in one call.")
+        raise Refused(
+            Outcome.BAD_REQUEST, 413, f"The body is too large: at most {most // 2**20} MB can be sent in one call."
+        )
 
 
 def answer_options(request: HttpRequest, match: ResolverMatch) -> HttpResponse:

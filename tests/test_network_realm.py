@@ -29,6 +29,8 @@ OF_THE_WIRE = {
     "GET /reporting/clicks/{}",
     "POST /reporting/onhold",
     "POST /dashboard/summary",
+    "PUT /reporting/conversions/{}",
+    "POST /conversions",
     "GET /affiliates",
     "POST /affiliates",
     "GET /affiliates/{}",

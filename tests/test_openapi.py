@@ -55,6 +55,7 @@ RULED = {
     "POST /affiliates/reporting/onhold",
     "POST /networks/affiliates",
     "POST /networks/apikey",
+    "POST /networks/conversions",
     "POST /networks/reporting/clicks",
     "POST /networks/reporting/clicks/stream",
     "POST /networks/reporting/conversions",
@@ -62,6 +63,7 @@ RULED = {
     "POST /networks/reporting/onhold",
     "PUT /affiliates/pixels/{pixel_id}",
     "PUT /networks/affiliates/{partner_id}",
+    "PUT /networks/reporting/conversions/{conversion_id}",
 }
 site = get_wsgi_application()
 

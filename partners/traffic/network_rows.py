@@ -36,12 +36,16 @@ from portal.web.streams import csv_text
 ACCOUNT_STATUS = {"active": "active", "onboarding": "pending", "paused": "inactive"}
 STATUSES = " ".join(f"WHEN {literal(status)} THEN {literal(said)}" for status, said in ACCOUNT_STATUS.items())
 # LIMIT makes them look-ups for each row, as that of the offer is; see there.
-WITH_SIDES = (
-    f" LEFT JOIN LATERAL (SELECT name, status FROM {Partner._meta.db_table} WHERE id = c.partner_id LIMIT 1) p ON true"  # noqa: S608
-    f" LEFT JOIN LATERAL (SELECT advertiser.id, advertiser.name FROM {Offer._meta.db_table} offer"
-    f" JOIN {Advertiser._meta.db_table} advertiser ON advertiser.id = offer.advertiser_id"
-    " WHERE offer.id = c.offer_id LIMIT 1) a ON true"
-)
+WITH_SIDES = f"""
+    LEFT JOIN LATERAL (
+        SELECT name, status FROM {Partner._meta.db_table} WHERE id = c.partner_id LIMIT 1
+    ) p ON true
+    LEFT JOIN LATERAL (
+        SELECT advertiser.id, advertiser.name
+        FROM {Offer._meta.db_table} offer
+        JOIN {Advertiser._meta.db_table} advertiser ON advertiser.id = offer.advertiser_id
+        WHERE offer.id = c.offer_id LIMIT 1
+    ) a ON true"""  # noqa: S608 -- the names of our tables
 SIDES = {
     "affiliate": json_object(
         {

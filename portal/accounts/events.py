@@ -51,6 +51,8 @@ class EventKind(models.TextChoices):
     CONVERSION_REJECTED = "conversion.rejected", "Conversion rejected"
     CONVERSION_INVALIDATED = "conversion.invalidated", "Conversion made invalid"
     CONVERSION_RELEASED = "conversion.released", "Conversion released from hold"
+    CONVERSION_NOTED = "conversion.noted", "Conversion's notes changed"
+    CONVERSIONS_REPORTED = "conversions.reported", "Conversions reported in bulk"
     HOLD_ENDED = "conversion.hold_ended", "Holding period ended"
     TRAFFIC_BLOCKED = "traffic.blocked", "Traffic blocked"
     TRAFFIC_BLOCK_LIFTED = "traffic.block_lifted", "Traffic block lifted"

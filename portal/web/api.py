@@ -81,6 +81,17 @@ def reads(operation: Operation) -> Operation:
     return operation
 
 
+def large_bodies(most: int) -> Callable[[Operation], Operation]:
+    """Declares that an operation takes bodies of up to ``most`` bytes, more than others do. Goes below the router's
+    decorator; its path may have no parameters."""
+
+    def declare(operation: Operation) -> Operation:
+        operation.most_bytes = most  # type: ignore[attr-defined]
+        return operation
+
+    return declare
+
+
 def speaks_json(request: HttpRequest) -> bool:
     """Whether the client speaks JSON: it accepts it by name, sent it, or uses the dialect's own key header."""
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
 from functools import reduce
@@ -178,7 +178,12 @@ class CouponCodeQuerySet(models.QuerySet["CouponCode"]):
 
     def named(self, code: str) -> Self:
         """The coupon with that code, in any case, unless it was withdrawn: at most one."""
-        return self.alias(in_capitals=Upper("code")).filter(in_capitals=code.upper(), withdrawn_at=None)
+        return self.named_any([code])
+
+    def named_any(self, codes: Collection[str]) -> Self:
+        """Those with one of the codes, in any case, that were not withdrawn: at most one of each."""
+        capitals = [code.upper() for code in codes]
+        return self.alias(in_capitals=Upper("code")).filter(in_capitals__in=capitals, withdrawn_at=None)
 
     def for_answer(self) -> Self:
         return self.select_related("offer").order_by("pk")

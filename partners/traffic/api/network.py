@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse, StreamingHttpResponse
+from typing import Any, Literal
+
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from ninja import Router
-from pydantic import BaseModel, ConfigDict, Field
+from ninja.errors import HttpError
+from pydantic import BaseModel, ConfigDict, Field, StrictStr
 from pydantic.config import JsonDict
 
 from partners.api import NetworkRequest, Paging
@@ -20,8 +24,9 @@ from partners.traffic.api.asked import (
     ordered_by,
     page_answer,
 )
+from partners.traffic.api.ingest import MOST_BYTES, REFUSED, Ingest, Ingested, RowsRefused, ingest, refused
 from partners.traffic.models import Click, Conversion
-from partners.traffic.models.conversions import ConversionQuerySet
+from partners.traffic.models.conversions import AlreadyDecided, ConversionQuerySet
 from partners.traffic.models.visits import ClickQuerySet
 from partners.traffic.network_rows import (
     CLICKS,
@@ -33,7 +38,9 @@ from partners.traffic.network_rows import (
     exported,
 )
 from partners.traffic.rows import page_of, streamed
-from portal.web.api import CLICK_STREAM, EXPORTS, limited, paged, quick, reads
+from partners.traffic.search import hex_id
+from portal.accounts.actors import Actor
+from portal.web.api import CLICK_STREAM, EXPORTS, large_bodies, limited, paged, quick, reads
 from portal.web.streams import csv_out, json_array, json_lines, stream
 
 networks = Router(tags=["Traffic"])
@@ -154,6 +161,30 @@ class NetworkClicks(Paging):
     paging: Paging
 
 
+class ConversionDecision(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"status": "rejected", "reason": "The order was returned.", "notes": "RMA 77"}]
+        },
+    )
+
+    status: Literal["approved", "rejected", "invalid"] | None = Field(
+        default=None, description="What it becomes. Left out: it stays what it is."
+    )
+    reason: StrictStr | None = Field(
+        default=None,
+        description="Why, in a sentence for the partner; of rejected and invalid alone.",
+        min_length=1,
+        max_length=300,
+    )
+    notes: StrictStr | None = Field(
+        default=None,
+        description="The network's own notes, in place of those there are. Left out: they stay.",
+        max_length=500,
+    )
+
+
 BY = f"Filters and search terms, by {criteria_said(NETWORK_CONVERSION_CRITERIA)}."
 
 
@@ -239,6 +270,63 @@ def export_network_conversions(request: NetworkRequest, payload: NetworkConversi
 def read_network_conversion(request: NetworkRequest, conversion_id: HexId) -> HttpResponse:
     """A conversion or event of any partner's."""
     return one_answer(Conversion.objects.all(), conversion_id, CONVERSIONS)
+
+
+@networks.put("/reporting/conversions/{conversion_id}", response=NetworkConversion, summary="Decide over a conversion")
+def decide_network_conversion(
+    request: NetworkRequest, conversion_id: HexId, payload: ConversionDecision
+) -> HttpResponse:
+    """Approves, rejects or invalidates a conversion or an event, and keeps notes on it. Approving one that is on hold
+    releases it. To send the status that it has already changes nothing. The partner is told the reason, as
+    error_message, and never the notes."""
+    conversion = conversion_of(conversion_id)
+    if payload.status is not None and payload.status != conversion.status:
+        decide(conversion, payload, by=request.call.actor)
+    elif payload.reason is not None:
+        raise HttpError(400, "reason: it goes with a status that the conversion has not yet")
+    if payload.notes is not None:
+        conversion.annotate(notes=payload.notes, by=request.call.actor)
+    return one_answer(Conversion.objects.all(), conversion_id, CONVERSIONS)
+
+
+def conversion_of(text: str) -> Conversion:
+    try:
+        return get_object_or_404(Conversion.objects.select_related("partner"), id=hex_id(text))
+    except ValueError:
+        raise Http404 from None
+
+
+def decide(conversion: Conversion, payload: ConversionDecision, *, by: Actor) -> None:
+    """:raises HttpError: 400 for what cannot become of the conversion, as it is now"""
+    reason = payload.reason or "The network has decided so."
+    try:
+        if payload.status == "rejected":
+            conversion.reject(by=by, reason=reason)
+        elif payload.status == "invalid":
+            conversion.invalidate(by=by, reason=reason)
+        elif payload.reason is not None:
+            raise HttpError(400, "reason: an approval has none")
+        elif conversion.status == Conversion.Status.ON_HOLD:
+            conversion.release(by=by)
+        else:
+            conversion.approve(by=by)
+    except AlreadyDecided as decided:
+        raise HttpError(400, f"status: it is {decided.status} and cannot become {payload.status}") from None
+
+
+@networks.post("/conversions", response=Ingested, summary="Report conversions", openapi_extra={"responses": REFUSED})
+@large_bodies(MOST_BYTES)
+def ingest_conversions(request: NetworkRequest, payload: Ingest) -> Any:
+    """Records up to 10,000 conversions or events at once, by the rules of the advertisers' own reports: all of them or,
+    when a row is wrong, none. Each is of a click or an impression (`transaction_id`) or of a partner's coupon
+    (`coupon_code`). Sent again, a conversion is known by its `order_id` or `conversion_id` and counted once. One that
+    counts for nothing, such as beyond a cap, is recorded as invalid and says why.
+
+    The body may have up to 8 MB."""
+    try:
+        return ingest(payload.conversions, by=request.call.actor)
+    except RowsRefused as refusal:
+        return refused(request, refusal)
 
 
 @networks.post(

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import partial
+from json import dumps
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from uuid import UUID
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
-from django.utils.timezone import now
+from django.utils.timezone import localdate, now
 
 from partners.models import Partner
 from partners.traffic import changes
-from partners.traffic.models.recording import Report, Source, due_for, facts_of, full_cap, give_back, why_invalid
+from partners.traffic.caps import Caps, Rooms
+from partners.traffic.models.recording import (
+    Report,
+    Source,
+    due_for,
+    facts_of,
+    full_cap,
+    full_in,
+    give_back,
+    why_invalid,
+)
 from partners.traffic.models.visits import TEXT_LENGTH, Visit, VisitQuerySet
+from partners.traffic.storable import in_copy
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event, User
+from portal.network.models import Network
 from portal.web.ids import moment_of, new_id
 
 if TYPE_CHECKING:
@@ -163,18 +178,90 @@ class Conversion(Visit):
         return conversion, True
 
     @classmethod
-    def _standing(cls, source: Source, report: Report, due: dict[str, Any]) -> tuple[Status, str]:
+    @transaction.atomic
+    def record_together(cls, told: Sequence[Told], *, by: Actor) -> list[tuple[Conversion, bool]]:
+        """What ``record`` does for one, for many and in a few statements, as if they had come one after the other: of
+        the same report twice the second is the repetition. ``due`` is what the report comes to."""
+        ids = [new_id() for _ in told]
+        first: dict[bytes, int] = {}
+        for number, each in enumerate(told):
+            first.setdefault(each.digest, number)
+        # In one order for everybody, so that nobody waits for somebody who waits for them.
+        receipts = [
+            Receipt(digest=digest, partner_id=told[number].source.partner.pk, conversion_id=ids[number])
+            for digest, number in sorted(first.items())
+        ]
+        Receipt.objects.bulk_create(receipts, ignore_conflicts=True)
+        found = Receipt.objects.filter(digest__in=list(first)).values_list("digest", "conversion_id")
+        recorded = {bytes(digest): conversion_id for digest, conversion_id in found}
+        fresh = [number for digest, number in first.items() if recorded[digest] == ids[number]]
+        new = {each.id: each for each in cls._made([(ids[number], told[number]) for number in sorted(fresh)])}
+        others = set(recorded.values()) - new.keys()
+        said = ("partner_id", "id", "status", "error_message")
+        known = {each.id: each for each in cls.objects.filter(id__in=others).only(*said)} if others else {}
+        for conversion in new.values():
+            changes.tell(changes.Change(conversion=conversion, was=None, by=by))
+        is_new = dict.fromkeys(fresh, True)
+        return [
+            (new.get(conversion_id) or known[conversion_id], number in is_new)
+            for number, conversion_id in enumerate(recorded[each.digest] for each in told)
+        ]
+
+    @classmethod
+    def _made(cls, told: list[tuple[UUID, Told]]) -> list[Conversion]:
+        """Writes the conversions, with their holds and what they take of the caps."""
+        day = localdate(timezone=Network.load().zone)
+        capped = {each.source.offer.pk: Caps.of(each.source.offer) for _, each in told}
+        rooms = Rooms(capped, [(offer_id, day) for offer_id in capped])
+        made, holds = [], []
+        for conversion_id, (source, report, due, _) in told:
+            full = partial(full_in, rooms, day)
+            status, message = cls._standing(source, report, due, full=full)
+            conversion = cls(
+                id=conversion_id,
+                at=moment_of(conversion_id),
+                transaction_id=source.transaction_id or conversion_id,
+                status=status,
+                error_message=message,
+                **due,
+                **facts_of(source, report),
+            )
+            conversion.partner = source.partner
+            made.append(conversion)
+            if status == cls.Status.ON_HOLD:
+                until = conversion.at + timedelta(days=source.offer.holding_period_days)
+                holds.append(Hold(partner=source.partner, conversion_id=conversion_id, until=until))
+        rooms.write()
+        copy_in(made)
+        Hold.objects.bulk_create(holds)
+        return made
+
+    @classmethod
+    def _standing(
+        cls, source: Source, report: Report, due: dict[str, Any], *, full: Callable[..., str] = full_cap
+    ) -> tuple[Status, str]:
         """What it is recorded as, and why when it counts for nothing. Takes room under the offer's caps."""
         if reason := why_invalid(source, report):
             return cls.Status.INVALID, reason
         if report.status == cls.Status.REJECTED:
             return cls.Status.REJECTED, "The advertiser has rejected it."
-        if reason := full_cap(source, report, due["payout"]):
+        if reason := full(source, report, due["payout"]):
             return cls.Status.INVALID, reason
         offer = source.offer
         if report.status == cls.Status.PENDING or offer.conversion_approval == offer.ConversionApproval.MANUAL:
             return cls.Status.PENDING, ""
         return (cls.Status.ON_HOLD if offer.holding_period_days else cls.Status.APPROVED), ""
+
+    @transaction.atomic
+    def annotate(self, *, notes: str, by: Actor) -> None:
+        """Keeps the network's own notes on it; nothing is left behind when they say the same already."""
+        mine = Conversion.objects.filter(partner_id=self.partner_id, id=self.id)
+        before = mine.select_for_update().values_list("notes", flat=True).get()
+        self.notes = notes
+        if before != notes:
+            mine.update(notes=notes)
+            details = {"conversion_id": self.id.hex, "notes": [before, notes]}
+            Event.record(EventKind.CONVERSION_NOTED, by=by, subject=self, partner=self.partner, details=details)
 
     @transaction.atomic
     def approve(self, *, by: Actor) -> None:
@@ -236,6 +323,36 @@ class Conversion(Visit):
             details["reason"] = error_message
         Event.record(kind, by=by, subject=self, partner=self.partner, details=details)
         changes.tell(changes.Change(conversion=self, was=current.status, by=by))
+
+
+class Told(NamedTuple):
+    """One of many reports, what it comes to, and what it has in common with its repetitions."""
+
+    source: Source
+    report: Report
+    due: dict[str, Any]
+    digest: bytes
+
+
+COPIED = [field for field in Conversion._meta.concrete_fields if field.name != "pk"]
+COPY = f"COPY {Conversion._meta.db_table} ({', '.join(str(field.column) for field in COPIED)}) FROM STDIN"
+
+
+def copy_in(conversions: Iterable[Conversion]) -> None:
+    """Writes new rows by COPY, which takes a fraction of the time that INSERT takes for rows as wide as these."""
+    names = [field.attname for field in COPIED]
+    lines = ("\t".join([in_line(getattr(each, name)) for name in names]) + "\n" for each in conversions)
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
+        copy.write("".join(lines))
+
+
+def in_line(value: Any) -> str:
+    """A field of COPY's text format."""
+    if isinstance(value, str):
+        return in_copy(value)
+    if value is None:
+        return r"\N"
+    return in_copy(dumps(value)) if isinstance(value, dict) else str(value)
 
 
 def refusal_of(status: str, kind: EventKind) -> AlreadyDecided:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from json import dumps
@@ -16,7 +17,7 @@ from uuid import UUID
 
 from django.utils.timezone import localdate, now
 
-from partners.offers.models import CouponCode, Offer
+from partners.offers.models import CouponCode, Offer, OfferPayout, PartnerPayout, Revenue, Terms
 from partners.traffic.caps import Caps, Rooms
 from partners.traffic.models.visits import Click, Impression, Refusal, Visit
 from partners.traffic.terms import NOTHING, for_conversion
@@ -102,13 +103,42 @@ def due_for(source: Source, report: Report) -> dict[str, Any]:
     pays = payouts.get(report.event_name)
     if pays is None:
         raise UnknownEvent(report.event_name, sorted(name for name in payouts if name))
-    terms, revenue = pays.own_terms, pays.revenue
+    return due_by(pays.own_terms, pays.revenue, report)
+
+
+def due_by(terms: Terms, revenue: Revenue, report: Report) -> dict[str, Any]:
+    """What a report comes to under these terms."""
     return {
         "payout_type": terms.payout_type.value,
         "payout": for_conversion(terms.payout_type, terms.amount, terms.percentage, report.sale_amount),
         "revenue_type": revenue.revenue_type.value,
         "revenue": for_conversion(revenue.revenue_type, revenue.amount, revenue.percentage, report.sale_amount),
     }
+
+
+class Dues:
+    """What each of many reports comes to; all the terms that they can need are read in two statements."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        pairs = {(source.offer.pk, source.partner.pk) for source in sources}
+        self._pays: defaultdict[int, dict[str, OfferPayout]] = defaultdict(dict)
+        for pays in OfferPayout.objects.filter(offer__in={offer_id for offer_id, _ in pairs}):
+            self._pays[pays.offer_id][pays.event_name] = pays
+        own = PartnerPayout.objects.filter(
+            replaces__offer__in=self._pays, partner__in={partner_id for _, partner_id in pairs}
+        )
+        self._own = {(each.replaces_id, each.partner_id): each.terms for each in own}
+
+    def of(self, source: Source, report: Report) -> dict[str, Any]:
+        """As ``due_for``.
+
+        :raises UnknownEvent: when the offer does not list it
+        """
+        payouts = self._pays[source.offer.pk]
+        pays = payouts.get(report.event_name)
+        if pays is None:
+            raise UnknownEvent(report.event_name, sorted(name for name in payouts if name))
+        return due_by(self._own.get((pays.pk, source.partner.pk), pays.terms), pays.revenue, report)
 
 
 def why_invalid(source: Source, report: Report) -> str:
@@ -131,15 +161,22 @@ def full_cap(source: Source, report: Report, payout: Decimal) -> str:
     caps = Caps.of(source.offer)
     if not caps:
         return ""
-    offer_id, day = source.offer.pk, localdate(timezone=Network.load().zone)
-    rooms = Rooms({offer_id: caps}, [(offer_id, day)])
-    counted = 0 if report.event_name else 1
+    day = localdate(timezone=Network.load().zone)
+    rooms = Rooms({source.offer.pk: caps}, [(source.offer.pk, day)])
+    if reason := full_in(rooms, day, source, report, payout):
+        return reason
+    rooms.write()
+    return ""
+
+
+def full_in(rooms: Rooms, day: date, source: Source, report: Report, payout: Decimal) -> str:
+    """Why the rooms have none for it; empty when they had, and then it has taken it from them."""
+    offer_id, counted = source.offer.pk, 0 if report.event_name else 1
     if counted and not rooms.has_conversion(offer_id, day):
         return Refusal.CONVERSION_CAP_REACHED.label
     if payout and not rooms.has_payout(offer_id, day, payout):
         return Refusal.PAYOUT_CAP_REACHED.label
     rooms.take(offer_id, day, conversions=counted, payout=payout)
-    rooms.write()
     return ""
 
 
