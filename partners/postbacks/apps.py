@@ -12,4 +12,4 @@ class PostbacksConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported from here on, and not before.
         changes, queueing = import_module("partners.traffic.changes"), import_module("partners.postbacks.queueing")
-        changes.listen(queueing.queue)
+        changes.listen(queueing.queue, to_many=queueing.queue_all)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -58,6 +58,16 @@ def queue(change: Change) -> None:
         postbacks = without_repeated(postbacks, conversion)
     if postbacks:
         Delivery.objects.bulk_create(deliveries_of(conversion, told, postbacks))
+
+
+def queue_all(changes: Sequence[Change]) -> None:
+    """As ``queue`` of each; a partner without any postback to be told takes no step of its own."""
+    partners = {change.conversion.partner_id for change in changes}
+    asked = Postback.objects.active().filter(partner__in=partners, delivery_method=Postback.DeliveryMethod.POSTBACK)
+    told = set(asked.values_list("partner_id", flat=True))
+    for change in changes:
+        if change.conversion.partner_id in told:
+            queue(change)
 
 
 def status_told(was: str | None, status: str) -> str:

@@ -199,8 +199,7 @@ class Conversion(Visit):
         others = set(recorded.values()) - new.keys()
         said = ("partner_id", "id", "status", "error_message")
         known = {each.id: each for each in cls.objects.filter(id__in=others).only(*said)} if others else {}
-        for conversion in new.values():
-            changes.tell(changes.Change(conversion=conversion, was=None, by=by))
+        changes.tell_together([changes.Change(conversion=each, was=None, by=by) for each in new.values()])
         is_new = dict.fromkeys(fresh, True)
         return [
             (new.get(conversion_id) or known[conversion_id], number in is_new)
