@@ -30,12 +30,15 @@ from ninja.renderers import BaseRenderer
 from psycopg_pool import PoolTimeout
 from pydantic_core import from_json, to_json
 
+import apilog.api
 import keys.api
 import partners.api
 import partners.billing.api
+import partners.billing.network_api
 import partners.network_api
 import partners.offers.api
 import partners.postbacks.api
+import partners.postbacks.network_api
 import partners.reporting.api
 import partners.reporting.network_api
 import partners.traffic.api
@@ -276,6 +279,9 @@ mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.reporting.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.network_api.networks, opened_by=Realm.NETWORK)
 mount("/networks", keys.api.networks, opened_by=Realm.NETWORK)
+mount("/networks", partners.postbacks.network_api.networks, opened_by=Realm.NETWORK)
+mount("/networks", partners.billing.network_api.networks, opened_by=Realm.NETWORK)
+mount("/networks", apilog.api.networks, opened_by=Realm.NETWORK)
 mount("/networks", partners.traffic.api.network.networks, opened_by=Realm.NETWORK)
 mount("/networks", partners.reporting.network_api.networks, opened_by=Realm.NETWORK)
 mount("/meta", portal.network.api.meta, opened_by=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router
 from ninja.errors import HttpError
@@ -311,7 +312,7 @@ def postback_of(request: PartnerRequest, pixel_id: int) -> Postback:
     return postback
 
 
-def listed(request: PartnerRequest, postbacks: PostbackQuerySet, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def listed(request: HttpRequest, postbacks: PostbackQuerySet, body: dict[str, Any] | None = None) -> dict[str, Any]:
     page, page_size = paged(request, body)
     first = (page - 1) * page_size
     rows = postbacks[first : first + page_size]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from partners.api import ACCOUNT_STATUS
 from partners.models import Partner
 from partners.offers.models import Advertiser, Offer
 from partners.traffic.rows import (
@@ -32,8 +33,6 @@ from partners.traffic.rows import (
 from partners.traffic.search import CLICK_CRITERIA, CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, number
 from portal.web.streams import csv_text
 
-# A partner's status as the dialect calls it.
-ACCOUNT_STATUS = {"active": "active", "onboarding": "pending", "paused": "inactive"}
 STATUSES = " ".join(f"WHEN {literal(status)} THEN {literal(said)}" for status, said in ACCOUNT_STATUS.items())
 # LIMIT makes them look-ups for each row, as that of the offer is; see there.
 WITH_SIDES = f"""

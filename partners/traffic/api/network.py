@@ -11,8 +11,8 @@ from ninja.errors import HttpError
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 from pydantic.config import JsonDict
 
-from partners.api import NetworkRequest, Paging
-from partners.traffic.api import clicks, conversions
+from partners.api import ACCOUNT_STATUS, NetworkRequest, Paging
+from partners.traffic.api import clicks, conversions, rules
 from partners.traffic.api.asked import (
     NDJSON,
     PAGES,
@@ -25,7 +25,7 @@ from partners.traffic.api.asked import (
     page_answer,
 )
 from partners.traffic.api.ingest import MOST_BYTES, REFUSED, Ingest, Ingested, RowsRefused, ingest, refused
-from partners.traffic.models import Click, Conversion
+from partners.traffic.models import Click, Conversion, TrafficControl
 from partners.traffic.models.conversions import AlreadyDecided, ConversionQuerySet
 from partners.traffic.models.visits import ClickQuerySet
 from partners.traffic.network_rows import (
@@ -40,7 +40,7 @@ from partners.traffic.network_rows import (
 from partners.traffic.rows import page_of, streamed
 from partners.traffic.search import hex_id
 from portal.accounts.actors import Actor
-from portal.web.api import CLICK_STREAM, EXPORTS, large_bodies, limited, paged, quick, reads
+from portal.web.api import CLICK_STREAM, EXPORTS, large_bodies, limited, paged, paging, quick, reads
 from portal.web.streams import csv_out, json_array, json_lines, stream
 
 networks = Router(tags=["Traffic"])
@@ -72,6 +72,13 @@ CLICK_EXAMPLE: JsonDict = {
     "payout": 0.25,
     "network_affiliate_id": 12,
     "relationship": {**clicks.EXAMPLE["relationship"], **SIDES},  # type: ignore[dict-item]  # it is an object
+}
+CONTROL: JsonDict = {
+    **rules.CONTROL,
+    "relationship": {
+        **rules.CONTROL["relationship"],  # type: ignore[dict-item]  # it is an object
+        "affiliates": {"total": 0, "entries": []},
+    },
 }
 REVENUE_TYPE = "What the advertiser pays the network by: rpa, rps, rpa_rps, rpc or rpm."
 
@@ -343,6 +350,64 @@ def search_network_held_conversions(request: NetworkRequest, payload: NetworkHol
     held = chosen(request, payload).held(outcomes=conversions.OUTCOMES[payload.on_hold_status_filter])
     rows, total = page_of(held, page, page_size, HOLDS, conversions.offered_in(held, payload))
     return page_answer("conversions", rows, page, page_size, total)
+
+
+class RelatedAffiliates(BaseModel):
+    total: int = Field(description="How many entries there are.")
+    entries: list[RelatedAffiliate]
+
+
+class NetworkControlRelationship(rules.ControlRelationship):
+    affiliates: RelatedAffiliates
+
+
+class NetworkControl(rules.Control):
+    model_config = ConfigDict(json_schema_extra={"examples": [CONTROL]})
+
+    is_apply_all_affiliates: bool = Field(description="Whether it is for all partners, or for those it names.")
+    relationship: NetworkControlRelationship
+
+
+class NetworkControls(Paging):
+    traffic_controls: list[NetworkControl]
+    paging: Paging
+
+
+def control_answer(control: TrafficControl) -> dict[str, Any]:
+    answer = rules.control_answer(control)
+    named = [
+        {
+            "network_affiliate_id": partner.pk,
+            "name": partner.name,
+            "account_status": ACCOUNT_STATUS[partner.status],
+        }
+        for partner in sorted(control.partners.all(), key=lambda partner: partner.pk)
+    ]
+    related = {**answer["relationship"], "affiliates": {"total": len(named), "entries": named}}
+    return {**answer, "relationship": related}
+
+
+@networks.get(
+    "/trafficcontrols",
+    response=NetworkControls,
+    summary="Source controls",
+    openapi_extra={
+        "parameters": [
+            rules.parameter("status", "active, or inactive: paused. Left out: both.", rules.STATUSES),
+            *PAGES,
+        ]
+    },
+)
+def list_network_traffic_controls(request: NetworkRequest) -> dict[str, Any]:
+    """Which sources may send traffic, to which offers and for which partners, by number."""
+    status = rules.choice(rules.asked(request, ("status",)), "status", ("active", "inactive"))
+    controls = TrafficControl.objects.for_listing().order_by("pk")
+    if status is not None:
+        controls = controls.filter(is_active=status == "active")
+    page, page_size = paged(request)
+    first = (page - 1) * page_size
+    rows = [control_answer(control) for control in controls[first : first + page_size]]
+    return {"traffic_controls": rows, **paging(page, page_size, controls.count())}
 
 
 @networks.post(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Q
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router
 from ninja.errors import HttpError
@@ -242,7 +243,7 @@ STATUSES: JsonDict = {"type": "string", "enum": ["active", "inactive"]}
 STANDING = {"active": Q(lifted_at=None), "inactive": Q(lifted_at__isnull=False)}
 
 
-def asked(request: PartnerRequest, names: Collection[str]) -> dict[str, str]:
+def asked(request: HttpRequest, names: Collection[str]) -> dict[str, str]:
     """The filters in the query string.
 
     :raises HttpError: 400 when there is another one
