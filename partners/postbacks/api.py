@@ -15,6 +15,7 @@ from pydantic.config import JsonDict
 from partners.api import Paging, PartnerRequest
 from partners.models import Partner
 from partners.offers.models import Offer
+from partners.postbacks.delivering import send_test
 from partners.postbacks.models import (
     LONGEST_DELAY_MS,
     LONGEST_HTML,
@@ -27,7 +28,7 @@ from partners.postbacks.models import (
     Unfit,
 )
 from partners.postbacks.vocabulary import POSTBACK
-from portal.web.api import PAGED, paged, paging, quick, reads
+from portal.web.api import PAGED, POSTBACK_TESTS, limited, paged, paging, quick, reads
 
 affiliates = Router(tags=["Postbacks"])
 
@@ -174,6 +175,34 @@ class Removed(BaseModel):
     result: bool = Field(description="Always true: a postback that is not there is a 404.")
 
 
+class Tested(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "network_pixel_id": 318,
+                    "result": True,
+                    "url": "https://track.example.com/in?click=sub1-value&payout=12.50&status=approved",
+                    "response_status": 200,
+                    "response_body": "OK",
+                    "error": "",
+                    "duration_ms": 84,
+                    "time_sent": 1777593600,
+                }
+            ]
+        }
+    )
+
+    network_pixel_id: int = Field(description="Number of the postback.")
+    result: bool = Field(description="Whether it arrived: the answer's status is 2xx.")
+    url: str = Field(description="The URL that was called, its macros filled with invented values.")
+    response_status: int = Field(description="The HTTP status of the answer; 0 when there was none.")
+    response_body: str = Field(description="The first kilobyte of the answer.")
+    error: str = Field(description="Why it did not arrive, in a sentence; empty when it did.")
+    duration_ms: int = Field(description="How long it took, in milliseconds.")
+    time_sent: int = Field(description="Unix seconds.")
+
+
 def filter_parameter(name: str, description: str, values: JsonDict) -> dict[str, Any]:
     return {
         "name": name,
@@ -304,6 +333,30 @@ def remove_pixel(request: PartnerRequest, pixel_id: int) -> dict[str, Any]:
     except AlreadyRemoved:
         raise HttpError(404, "There is no such object") from None
     return {"result": True}
+
+
+@affiliates.post("/pixels/{pixel_id}/test", response=Tested, summary="Test a postback")
+@limited(POSTBACK_TESTS)
+def test_pixel(request: PartnerRequest, pixel_id: int) -> dict[str, Any]:
+    """Calls the postback's URL once, now, with an invented conversion, and answers what came of it.
+
+    A failure is not repeated, pauses nothing and is in no statistics. Receivers know a test by its header
+    `Latchkey-Test: 1`. A paused postback can be tested, too; one that delivers HTML has nothing to call.
+    """
+    postback = postback_of(request, pixel_id)
+    if postback.is_html:
+        raise HttpError(400, "delivery_method: it shows HTML code, so there is no URL to call")
+    attempt = send_test(postback)
+    return {
+        "network_pixel_id": postback.pk,
+        "result": attempt.is_delivered,
+        "url": attempt.url,
+        "response_status": attempt.status or 0,
+        "response_body": attempt.answer,
+        "error": attempt.problem,
+        "duration_ms": attempt.duration_ms,
+        "time_sent": int(attempt.at.timestamp()),
+    }
 
 
 def postback_of(request: PartnerRequest, pixel_id: int) -> Postback:

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import InterfaceError, OperationalError, connection
 
-from partners.postbacks.models import Claimed, Delivery, Sent
+from partners.postbacks.models import LONGEST_PROBLEM, Attempt, Claimed, Delivery, Postback, Sent
 from partners.postbacks.sending import send
+from partners.postbacks.vocabulary import POSTBACK
 
 AT_ONCE = 200
 # Of one postback: its receiver is a machine, too.
@@ -109,6 +110,27 @@ def settle_and_claim(results: Sequence[Sent], room: int, busy: Counter[int]) -> 
     if results:
         Delivery.objects.settle(results)
     return Delivery.objects.claim(room, busy=busy, share=AT_ONCE_OF_ONE) if room else []
+
+
+def send_test(postback: Postback) -> Attempt:
+    """Calls the postback's URL now, once, with an invented conversion, and keeps the attempt as a test: it counts in no
+    statistics, repeats nothing and pauses nothing. Takes ten seconds at most. The header Latchkey-Test says what it is.
+    """
+    facts: dict[str, object] = dict(POSTBACK.samples) | {"affiliate_id": postback.partner_id}
+    if postback.offer is not None:
+        own = {"offer_id": postback.offer.pk, "offer_name": postback.offer.name, "currency": postback.offer.currency}
+        facts |= own
+    answer = asyncio.run(send(postback.template.fill(facts), (("Latchkey-Test", "1"),)))
+    return Attempt.objects.create(
+        partner=postback.partner,
+        postback=postback,
+        at=answer.at,
+        url=answer.url,
+        status=answer.status,
+        problem=answer.problem[:LONGEST_PROBLEM],
+        answer=answer.body,
+        duration_ms=answer.duration_ms,
+    )
 
 
 def leave_database() -> None:

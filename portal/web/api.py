@@ -48,7 +48,9 @@ class OperationLimit:
 EXPORTS = OperationLimit("exports", requests=10, seconds=60)
 CLICK_STREAM = OperationLimit("click_stream", requests=20, seconds=60)
 REPORTING = OperationLimit("reporting", requests=30, seconds=60)
-OPERATION_LIMITS = (EXPORTS, CLICK_STREAM, REPORTING)
+# Each waits for somebody else's server, for up to ten seconds.
+POSTBACK_TESTS = OperationLimit("postback_tests", requests=10, seconds=60)
+OPERATION_LIMITS = (EXPORTS, CLICK_STREAM, REPORTING, POSTBACK_TESTS)
 
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 

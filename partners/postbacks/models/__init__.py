@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from partners.postbacks.models.deliveries import (
     ATTEMPTS_KEPT,
+    LONGEST_PROBLEM,
     Attempt,
     Claimed,
     Day,
@@ -31,6 +32,7 @@ __all__ = [
     "FAILURES_TO_PAUSE",
     "LONGEST_DELAY_MS",
     "LONGEST_HTML",
+    "LONGEST_PROBLEM",
     "LONGEST_URL",
     "MAXIMUM_PER_PARTNER",
     "AlreadyPaused",
