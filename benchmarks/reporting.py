@@ -230,6 +230,8 @@ class Duck:
 DUCK = """
 import duckdb, json, sys, time
 database = duckdb.connect(sys.argv[1], read_only=True)
+# Answers go out by the same way as its drawing of progress would.
+database.execute("SET enable_progress_bar = false")
 for line in sys.stdin:
     started = time.perf_counter()
     rows = database.execute(json.loads(line)).fetchall()

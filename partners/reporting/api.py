@@ -20,7 +20,8 @@ from partners.reporting.columns import columns_of
 from partners.reporting.dashboard import SHOWN, summary
 from partners.reporting.engine import MOST_ROWS, Report, ask, export_csv, export_json, one_snapshot, series
 from partners.reporting.metrics import METRICS, Unit, metrics_of
-from partners.reporting.question import AskedReport, Misunderstood, Question, currency_of, zone_of
+from partners.reporting.question import AskedReport, Misunderstood, Question, currency_of
+from partners.traffic.periods import NoSuchPeriod, zone_of
 from portal.network.models import Network
 from portal.network.rates import RateMissing
 from portal.web.api import EXPORTS, REPORTING, limited, reads
@@ -220,7 +221,7 @@ def understood() -> Iterator[None]:
     """What cannot be answered is a 400 that says why."""
     try:
         yield
-    except Misunderstood as reason:
+    except (Misunderstood, NoSuchPeriod) as reason:
         raise HttpError(400, str(reason)) from None
     except RateMissing as missing:
         sentence = f"currency_id: there is no exchange rate for {missing.currency}; ask for another currency"
@@ -293,5 +294,5 @@ def read_dashboard_summary(request: PartnerRequest, payload: AskedSummary) -> Ht
     """Today and yesterday, this month and the last, of what you earn and of what it comes from."""
     with understood():
         network = Network.load()
-        zone, currency = zone_of(payload.timezone_id, network), currency_of(payload.currency_id, network)
+        zone, currency = zone_of(payload.timezone_id), currency_of(payload.currency_id, network)
         return json_answer(summary(partner=request.call.partner, zone=zone, currency=currency, now=timezone.now()))

@@ -29,7 +29,8 @@ from partners.reporting.columns import columns_of
 from partners.reporting.dashboard import SHOWN_TO_NETWORK, summary
 from partners.reporting.engine import MOST_ROWS, ask, one_snapshot, series
 from partners.reporting.metrics import METRICS, Unit, metrics_of
-from partners.reporting.question import AskedReport, Question, currency_of, zone_of
+from partners.reporting.question import AskedReport, Question, currency_of
+from partners.traffic.periods import zone_of
 from portal.network.models import Network
 from portal.web.api import EXPORTS, REPORTING, limited, reads
 
@@ -190,5 +191,5 @@ def read_network_dashboard_summary(request: NetworkRequest, payload: AskedSummar
     """Today and yesterday, this month and the last, of what the network earns and pays, and of what it comes from."""
     with understood():
         network = Network.load()
-        zone, currency = zone_of(payload.timezone_id, network), currency_of(payload.currency_id, network)
+        zone, currency = zone_of(payload.timezone_id), currency_of(payload.currency_id, network)
         return json_answer(summary(partner=None, zone=zone, currency=currency, now=timezone.now()))

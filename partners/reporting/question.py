@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
@@ -14,17 +13,14 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from partners.models import Partner
-from partners.reporting.buckets import beginning_of
 from partners.reporting.columns import Column, Kind, columns_of
 from partners.reporting.metrics import metrics_of
+from partners.traffic.periods import YEAR_DAYS, NoSuchPeriod, Period
 from portal.network.currencies import DECIMALS
 from portal.network.models import Network
-from portal.network.timezones import BY_ID, BY_NAME
+from portal.network.timezones import BY_NAME
 
 MOST_COLUMNS = 10
-# As many days as the longest year has.
-LONGEST_RANGE_DAYS = 366
-EARLIEST_YEAR, LATEST_YEAR = 2000, 2100
 MOST_FILTERS = 1000
 MOST_METRIC_FILTERS = 50
 LARGEST_ID = 2**63 - 1
@@ -40,7 +36,6 @@ OPERATORS = {
 }
 # Traffic that another offer has handed on is what the dialect calls fail traffic. It has campaigns, which we have not.
 SETTINGS = ("ignore_fail_traffic", "only_include_fail_traffic", "campaign_data_only")
-MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2}))?", re.ASCII)
 
 
 class Misunderstood(Exception):
@@ -107,7 +102,7 @@ class AskedReport(BaseModel):
     from_: str = Field(
         alias="from", description="The first day, YYYY-MM-DD, or the first second, YYYY-MM-DD HH:MM:SS, in timezone_id."
     )
-    to: str = Field(description=f"The last day or second, itself included; at most {LONGEST_RANGE_DAYS} days in all.")
+    to: str = Field(description=f"The last day or second, itself included; at most {YEAR_DAYS} days in all.")
     timezone_id: StrictInt | None = Field(
         default=None, description="Of /v1/meta/timezones. Without it, the network's time zone."
     )
@@ -171,14 +166,13 @@ class Question:
         if isinstance(asked, dict):
             asked = AskedReport.model_validate(asked)
         network = Network.load()
-        zone = zone_of(asked.timezone_id, network)
-        start, end = range_of(asked.from_, asked.to, zone)
+        period = period_of(asked)
         known = columns_of(is_network=partner is None)
         return cls(
             partner=partner,
-            start=start,
-            end=end,
-            zone=zone,
+            start=period.start,
+            end=period.end,
+            zone=period.zone,
             currency=currency_of(asked.currency_id, network),
             columns=asked_columns(asked.columns, known),
             filters=choices("filters", asked.query.filters, known),
@@ -202,12 +196,11 @@ class Question:
         return any(column.kind is Kind.STATUS for column in asked)
 
 
-def zone_of(timezone_id: StrictInt | None, network: Network) -> ZoneInfo:
-    if timezone_id is None:
-        return network.zone
-    if timezone_id not in BY_ID:
-        raise Misunderstood(f"timezone_id: there is no time zone {timezone_id}; /v1/meta/timezones lists them")
-    return BY_ID[timezone_id].zone
+def period_of(asked: AskedReport) -> Period:
+    try:
+        return Period.asked(asked.from_, asked.to, asked.timezone_id)
+    except NoSuchPeriod as reason:
+        raise Misunderstood(str(reason)) from None
 
 
 def timezone_id_of(zone: ZoneInfo) -> int:
@@ -221,38 +214,6 @@ def currency_of(currency_id: str | None, network: Network) -> str:
     if currency_id.upper() not in DECIMALS:
         raise Misunderstood(f"currency_id: there is no currency {shown(currency_id)}; /v1/meta/currencies lists them")
     return currency_id.upper()
-
-
-def range_of(since: str, until: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """The half-open range, in UTC, from the first day or second to the last one, itself included.
-
-    A time that the clock jumps over is the moment it jumps; of one it shows twice, the first.
-    :raises Misunderstood: when one is no time, they are the wrong way round, or too far apart
-    """
-    start, _ = moment("from", since, zone)
-    last, end = moment("to", until, zone)
-    if last < start:
-        raise Misunderstood(f"from: {since} is later than to: {until}")
-    if end - start > timedelta(days=LONGEST_RANGE_DAYS, hours=2):
-        raise Misunderstood(f"to: from {since} to {until} is more than 1 year, the longest range of a report")
-    return start, end
-
-
-def moment(name: str, text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """When the day or the second that a text names begins, and when it has ended."""
-    found = MOMENT.fullmatch(text)
-    try:
-        local = datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00:00'}") if found else None
-    except ValueError:
-        local = None
-    if found is None or local is None:
-        raise Misunderstood(f"{name}: {shown(text)} is not a date; write it as YYYY-MM-DD or YYYY-MM-DD HH:MM:SS")
-    if not EARLIEST_YEAR <= local.year <= LATEST_YEAR:
-        raise Misunderstood(f"{name}: the year is not between {EARLIEST_YEAR} and {LATEST_YEAR}")
-    if found[2] is None:
-        return beginning_of(local.date(), zone), beginning_of(local.date() + timedelta(days=1), zone)
-    begun = local.replace(tzinfo=zone).astimezone(UTC)
-    return begun, begun + timedelta(seconds=1)
 
 
 def asked_columns(asked: Iterable[AskedColumn], known: dict[str, Column]) -> tuple[Column, ...]:
@@ -341,7 +302,3 @@ def shown(text: str) -> str:
     """What somebody sent, for a sentence: in quotes, without what a line cannot hold, and not too long."""
     printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return f"“{printable[:60]}…”" if len(printable) > 60 else f"“{printable}”"
-
-
-def whole_day(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    return beginning_of(day, zone), beginning_of(day + timedelta(days=1), zone)

@@ -48,7 +48,7 @@ class Period:
         start, _ = moment_in(first, "from")
         end, is_day = moment_in(last, "to")
         if end < start:
-            raise NoSuchPeriod("to: it is before from")
+            raise NoSuchPeriod(f"to: {last[:40]} is before from, which is {first[:40]}")
         if end + (DAY if is_day else SECOND) - start > timedelta(days=most_days):
             span = "a year" if most_days == YEAR_DAYS else f"{most_days} days"
             raise NoSuchPeriod(f"to: at most {span} can be asked for at once")

@@ -165,8 +165,8 @@ def test_a_filter_in_force_is_a_check_box_of_the_form_and_unticking_it_takes_it_
     ("asked", "sentence"),
     [
         ({"range": "nope"}, "There is no such range"),
-        ({"from": "2026-05-31", "to": "2026-05-01"}, "is later than"),
-        ({"from": "2024-01-01", "to": "2026-05-01"}, "more than 1 year"),
+        ({"from": "2026-05-31", "to": "2026-05-01"}, "is before from"),
+        ({"from": "2024-01-01", "to": "2026-05-01"}, "At most a year"),
         ({"from": "soon", "to": "2026-05-01"}, "Enter a valid date"),
         ({"column": ["hour", "date"]}, "are both of time"),
         ({"column": [f"sub{n}" for n in range(1, 11)] + ["offer"]}, "a report has 1 to 10"),

@@ -257,7 +257,7 @@ def test_a_click_is_found_by_its_offer_and_its_id(
     ("body", "said"),
     [
         ({"to": "2026-05-15"}, "to: at most 14 days"),
-        ({"from": "2026-05-15"}, "to: it is before from"),
+        ({"from": "2026-05-15"}, "is before from"),
         ({"to": "soon"}, "to: soon is no date"),
         ({"timezone_id": 1}, "timezone_id: 1 is not one"),
         ({"show_events": True}, "show_events"),

@@ -209,7 +209,7 @@ def test_a_filter_of_rules_that_is_not_there_is_refused_by_its_name(client: Clie
         ({"network_offer_id": 10**30}, "network_offer_id"),
         ({"network_offer_id": 1, "from": "2026-05-01"}, "to: it goes with from"),
         ({"network_offer_id": 1, "to": "2026-05-01"}, "from: it goes with to"),
-        ({"network_offer_id": 1, "from": "2026-05-02", "to": "2026-05-01"}, "to: it is before from"),
+        ({"network_offer_id": 1, "from": "2026-05-02", "to": "2026-05-01"}, "is before from"),
         ({"network_offer_id": 1, "colour": "red"}, "colour"),
     ],
 )
