@@ -84,8 +84,10 @@ def told(deliveries: int, rounds: list[dict[str, float]]) -> str:
     slowest, median, fastest = rounds[0], rounds[len(rounds) // 2], rounds[-1]
     machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
     lines = [
-        f"{date.today()}, {machine}; one worker, the receiver and PostgreSQL on the same machine;"  # noqa: DTZ011
-        f" {deliveries:,} deliveries of 20 postbacks, {ROUNDS} rounds.",
+        (
+            f"{date.today()}, {machine}; one worker, the receiver and PostgreSQL on the same machine;"  # noqa: DTZ011
+            f" {deliveries:,} deliveries of 20 postbacks, {ROUNDS} rounds."
+        ),
         "",
         "| | delivered/s |",
         "| --- | ---: |",
