@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +28,18 @@ Browse = Callable[[User], Client]
 def quick_passwords(settings: Any) -> None:
     """A hash that is slow on purpose would be most of what the tests wait for."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def no_loop_but_ones_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Once a browser was started, Playwright's loop goes on in this thread, and no other one could run in it."""
+    loop = None if "browser" in request.path.parts else asyncio.events._get_running_loop()
+    if loop is None:
+        yield
+        return
+    asyncio.events._set_running_loop(None)
+    yield
+    asyncio.events._set_running_loop(loop)
 
 
 @pytest.fixture
