@@ -139,6 +139,7 @@ def check_caps(site: Site) -> None:
     """What is counted under the cap is what there is."""
     [(counted,)] = site.query("SELECT clicks FROM traffic_capcount WHERE span = 'global'")
     [(valid,)] = site.query(
-        "SELECT count(*) FROM traffic_click WHERE error_code = 0 AND offer_id IN (SELECT offer_id FROM traffic_capcount)"
+        "SELECT count(*) FROM traffic_click"
+        " WHERE error_code = 0 AND offer_id IN (SELECT offer_id FROM traffic_capcount)"
     )
     assert counted == valid
