@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -78,16 +78,22 @@ EXAMPLE_ROW: dict[str, Any] = {
 }
 
 
-def field_of(name: str) -> Any:
-    metric = METRICS[name]
-    return (
-        int if metric.unit is Unit.COUNT else float,
-        Field(description=f"{metric.description}{UNITS[metric.unit]}", json_schema_extra={"example": FIGURES[name]}),
-    )
+def figures_model(name: str, example: dict[str, Any], *, is_network: bool) -> type[BaseModel]:
+    """All metrics of a realm. Their own list is what a report has; a model written out beside it would repeat it."""
+    fields: dict[str, Any] = {
+        metric.name: (
+            int if metric.unit is Unit.COUNT else float,
+            Field(
+                description=f"{metric.description}{UNITS[metric.unit]}",
+                json_schema_extra={"example": example[metric.name]},
+            ),
+        )
+        for metric in metrics_of(is_network=is_network).values()
+    }
+    return create_model(name, **fields)
 
 
-# The metrics' own list is what a report has; a model written out beside it would only repeat it.
-Figures: type[BaseModel] = create_model("Figures", **{name: field_of(name) for name in metrics_of(is_network=False)})
+Figures = figures_model("Figures", FIGURES, is_network=False)
 
 
 class CellInfo(BaseModel):
@@ -189,31 +195,43 @@ class ComparisonInfo(BaseModel):
     )
 
 
-COMPARED: dict[str, Any] = {
-    name: (ComparisonInfo, Field(description=f"{METRICS[metric].description}{UNITS[METRICS[metric].unit]}"))
-    for name, metric in SHOWN.items()
-}
-Summary: type[BaseModel] = create_model("Summary", **COMPARED)
-BODY = {"requestBody": {"content": {"application/json": {"example": ASKED}}}}
-FILES = {
-    **BODY,
-    "responses": {
-        200: {
-            "description": "The file, sent as it is read.",
-            "headers": {
-                "Content-Disposition": {
-                    "description": "attachment, with a name of the range.",
-                    "required": True,
-                    "schema": {"type": "string"},
-                }
-            },
-            "content": {
-                "text/csv": {"schema": {"type": "string"}},
-                "application/json": {"schema": {"type": "object"}, "example": {"table": [EXAMPLE_ROW]}},
-            },
+def comparisons(shown: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a summary, by the metrics that it shows."""
+    return {
+        name: (ComparisonInfo, Field(description=f"{METRICS[metric].description}{UNITS[METRICS[metric].unit]}"))
+        for name, metric in shown.items()
+    }
+
+
+def body_like(asked: JsonDict) -> dict[str, Any]:
+    """An operation's documentation: what its body looks like."""
+    return {"requestBody": {"content": {"application/json": {"example": asked}}}}
+
+
+def file_like(row: dict[str, Any]) -> dict[str, Any]:
+    """An operation's documentation: that it answers a file, of rows that look like that in JSON."""
+    disposition = {
+        "description": "attachment, with a name of the range.",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+    return {
+        "responses": {
+            200: {
+                "description": "The file, sent as it is read.",
+                "headers": {"Content-Disposition": disposition},
+                "content": {
+                    "text/csv": {"schema": {"type": "string"}},
+                    "application/json": {"schema": {"type": "object"}, "example": {"table": [row]}},
+                },
+            }
         }
-    },
-}
+    }
+
+
+Summary: type[BaseModel] = create_model("Summary", **comparisons(SHOWN))
+BODY = body_like(ASKED)
+FILES = BODY | file_like(EXAMPLE_ROW)
 
 
 @contextmanager
@@ -237,21 +255,55 @@ def table_of(report: Report) -> dict[str, Any]:
     return {"table": report.rows, "incomplete_results": report.is_incomplete, "total_rows": report.total_rows}
 
 
-def documented(operation: Callable[..., Any]) -> Callable[..., Any]:
+def answer_table(asked: AskedReport, *, partner: Partner | None) -> HttpResponse:
+    with understood():
+        return json_answer(table_of(ask(Question.of(asked, partner=partner))))
+
+
+def answer_entity(asked: AskedReport, *, partner: Partner | None) -> HttpResponse:
+    with understood(), one_snapshot():
+        question = Question.of(asked, partner=partner)
+        table, over_time = table_of(ask(question)), series(question)
+    performance = [{"unix": int(begun.timestamp()), "reporting": figures} for begun, figures in over_time.points]
+    return json_answer({**table, "summary": over_time.total, "performance": performance})
+
+
+def answer_file(asked: AskedExport, *, partner: Partner | None) -> StreamingHttpResponse:
+    with understood():
+        return file_of(asked, partner=partner)
+
+
+def file_of(asked: AskedExport, *, partner: Partner | None) -> StreamingHttpResponse:
+    question = Question.of(asked, partner=partner)
+    name = f"report_{asked.from_[:10]}_{asked.to[:10]}.{asked.format}"
+    if asked.format == "json":
+        return stream(export_json(question), "application/json", filename=name)
+    return stream(export_csv(question), "text/csv; charset=utf-8", filename=name)
+
+
+def answer_summary(asked: AskedSummary, *, partner: Partner | None) -> HttpResponse:
+    with understood():
+        zone, currency = zone_of(asked.timezone_id), currency_of(asked.currency_id, Network.load())
+        return json_answer(summary(partner=partner, zone=zone, currency=currency, now=timezone.now()))
+
+
+def naming_columns(*, is_network: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds to an operation's description which columns there are."""
-    operation.__doc__ = f"{operation.__doc__}\n\nColumns: {', '.join(columns_of(is_network=False))}."
-    return operation
+
+    def describe(operation: Callable[..., Any]) -> Callable[..., Any]:
+        operation.__doc__ = f"{operation.__doc__}\n\nColumns: {', '.join(columns_of(is_network=is_network))}."
+        return operation
+
+    return describe
 
 
 @affiliates.post("/reporting/entity/table", response=Table, summary="Report: table", openapi_extra=BODY)
 @limited(REPORTING)
 @reads
-@documented
+@naming_columns(is_network=False)
 def read_report_table(request: PartnerRequest, payload: AskedReport) -> HttpResponse:
     """All metrics of your traffic by the columns you choose, current to the last click."""
-    with understood():
-        question = Question.of(payload, partner=request.call.partner)
-        return json_answer(table_of(ask(question)))
+    return answer_table(payload, partner=request.call.partner)
 
 
 @affiliates.post(
@@ -259,32 +311,19 @@ def read_report_table(request: PartnerRequest, payload: AskedReport) -> HttpResp
 )
 @limited(REPORTING)
 @reads
-@documented
+@naming_columns(is_network=False)
 def read_report(request: PartnerRequest, payload: AskedReport) -> HttpResponse:
     """The table, and with it all of it in one (summary) and over time (performance)."""
-    with understood(), one_snapshot():
-        question = Question.of(payload, partner=request.call.partner)
-        table, over_time = table_of(ask(question)), series(question)
-    performance = [{"unix": int(begun.timestamp()), "reporting": figures} for begun, figures in over_time.points]
-    return json_answer({**table, "summary": over_time.total, "performance": performance})
+    return answer_entity(payload, partner=request.call.partner)
 
 
 @affiliates.post("/reporting/entity/table/export", summary="Report: export", openapi_extra=FILES)
 @limited(EXPORTS)
 @reads
-@documented
+@naming_columns(is_network=False)
 def export_report(request: PartnerRequest, payload: AskedExport) -> StreamingHttpResponse:
     """The table as a file, with all of its rows, however many they are."""
-    with understood():
-        return file_of(payload, partner=request.call.partner)
-
-
-def file_of(payload: AskedExport, *, partner: Partner | None) -> StreamingHttpResponse:
-    question = Question.of(payload, partner=partner)
-    name = f"report_{payload.from_[:10]}_{payload.to[:10]}.{payload.format}"
-    if payload.format == "json":
-        return stream(export_json(question), "application/json", filename=name)
-    return stream(export_csv(question), "text/csv; charset=utf-8", filename=name)
+    return answer_file(payload, partner=request.call.partner)
 
 
 @affiliates.post("/dashboard/summary", response=Summary, summary="Dashboard: summary")
@@ -292,7 +331,4 @@ def file_of(payload: AskedExport, *, partner: Partner | None) -> StreamingHttpRe
 @reads
 def read_dashboard_summary(request: PartnerRequest, payload: AskedSummary) -> HttpResponse:
     """Today and yesterday, this month and the last, of what you earn and of what it comes from."""
-    with understood():
-        network = Network.load()
-        zone, currency = zone_of(payload.timezone_id), currency_of(payload.currency_id, network)
-        return json_answer(summary(partner=request.call.partner, zone=zone, currency=currency, now=timezone.now()))
+    return answer_summary(payload, partner=request.call.partner)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
-from django.utils import timezone
 from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.config import JsonDict
@@ -15,23 +13,22 @@ from partners.api import NetworkRequest
 from partners.reporting.api import (
     ASKED,
     FIGURES,
-    UNITS,
     AskedExport,
     AskedSummary,
     CellInfo,
-    ComparisonInfo,
-    file_of,
-    json_answer,
-    table_of,
-    understood,
+    answer_entity,
+    answer_file,
+    answer_summary,
+    answer_table,
+    body_like,
+    comparisons,
+    figures_model,
+    file_like,
+    naming_columns,
 )
-from partners.reporting.columns import columns_of
-from partners.reporting.dashboard import SHOWN_TO_NETWORK, summary
-from partners.reporting.engine import MOST_ROWS, ask, one_snapshot, series
-from partners.reporting.metrics import METRICS, Unit, metrics_of
-from partners.reporting.question import AskedReport, Question, currency_of
-from partners.traffic.periods import zone_of
-from portal.network.models import Network
+from partners.reporting.dashboard import SHOWN_TO_NETWORK
+from partners.reporting.engine import MOST_ROWS
+from partners.reporting.question import AskedReport
 from portal.web.api import EXPORTS, REPORTING, limited, reads
 
 networks = Router(tags=["Reporting"])
@@ -58,20 +55,7 @@ EXAMPLE_ROW: dict[str, Any] = {
 TABLE: dict[str, Any] = {"table": [EXAMPLE_ROW], "incomplete_results": False, "total_rows": 1}
 
 
-def field_of(name: str) -> Any:
-    metric = METRICS[name]
-    return (
-        int if metric.unit is Unit.COUNT else float,
-        Field(
-            description=f"{metric.description}{UNITS[metric.unit]}",
-            json_schema_extra={"example": NETWORK_FIGURES[name]},
-        ),
-    )
-
-
-NetworkFigures: type[BaseModel] = create_model(
-    "NetworkFigures", **{name: field_of(name) for name in metrics_of(is_network=True)}
-)
+NetworkFigures = figures_model("NetworkFigures", NETWORK_FIGURES, is_network=True)
 
 
 class NetworkRowInfo(BaseModel):
@@ -116,47 +100,18 @@ class NetworkEntity(NetworkTable):
     )
 
 
-COMPARED: dict[str, Any] = {
-    name: (ComparisonInfo, Field(description=f"{METRICS[metric].description}{UNITS[METRICS[metric].unit]}"))
-    for name, metric in SHOWN_TO_NETWORK.items()
-}
-NetworkSummary: type[BaseModel] = create_model("NetworkSummary", **COMPARED)
-BODY = {"requestBody": {"content": {"application/json": {"example": ASKED_BY_NETWORK}}}}
-FILES = {
-    **BODY,
-    "responses": {
-        200: {
-            "description": "The file, sent as it is read.",
-            "headers": {
-                "Content-Disposition": {
-                    "description": "attachment, with a name of the range.",
-                    "required": True,
-                    "schema": {"type": "string"},
-                }
-            },
-            "content": {
-                "text/csv": {"schema": {"type": "string"}},
-                "application/json": {"schema": {"type": "object"}, "example": {"table": [EXAMPLE_ROW]}},
-            },
-        }
-    },
-}
-
-
-def documented(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds to an operation's description which columns there are."""
-    operation.__doc__ = f"{operation.__doc__}\n\nColumns: {', '.join(columns_of(is_network=True))}."
-    return operation
+NetworkSummary: type[BaseModel] = create_model("NetworkSummary", **comparisons(SHOWN_TO_NETWORK))
+BODY = body_like(ASKED_BY_NETWORK)
+FILES = BODY | file_like(EXAMPLE_ROW)
 
 
 @networks.post("/reporting/entity/table", response=NetworkTable, summary="Report: table", openapi_extra=BODY)
 @limited(REPORTING)
 @reads
-@documented
+@naming_columns(is_network=True)
 def read_network_report_table(request: NetworkRequest, payload: AskedReport) -> HttpResponse:
     """All metrics of all partners' traffic by the columns you choose, current to the last click."""
-    with understood():
-        return json_answer(table_of(ask(Question.of(payload, partner=None))))
+    return answer_table(payload, partner=None)
 
 
 @networks.post(
@@ -164,24 +119,19 @@ def read_network_report_table(request: NetworkRequest, payload: AskedReport) -> 
 )
 @limited(REPORTING)
 @reads
-@documented
+@naming_columns(is_network=True)
 def read_network_report(request: NetworkRequest, payload: AskedReport) -> HttpResponse:
     """The table, and with it all of it in one (summary) and over time (performance)."""
-    with understood(), one_snapshot():
-        question = Question.of(payload, partner=None)
-        table, over_time = table_of(ask(question)), series(question)
-    performance = [{"unix": int(begun.timestamp()), "reporting": figures} for begun, figures in over_time.points]
-    return json_answer({**table, "summary": over_time.total, "performance": performance})
+    return answer_entity(payload, partner=None)
 
 
 @networks.post("/reporting/entity/table/export", summary="Report: export", openapi_extra=FILES)
 @limited(EXPORTS)
 @reads
-@documented
+@naming_columns(is_network=True)
 def export_network_report(request: NetworkRequest, payload: AskedExport) -> StreamingHttpResponse:
     """The table as a file, with all of its rows, however many they are."""
-    with understood():
-        return file_of(payload, partner=None)
+    return answer_file(payload, partner=None)
 
 
 @networks.post("/dashboard/summary", response=NetworkSummary, summary="Dashboard: summary")
@@ -189,7 +139,4 @@ def export_network_report(request: NetworkRequest, payload: AskedExport) -> Stre
 @reads
 def read_network_dashboard_summary(request: NetworkRequest, payload: AskedSummary) -> HttpResponse:
     """Today and yesterday, this month and the last, of what the network earns and pays, and of what it comes from."""
-    with understood():
-        network = Network.load()
-        zone, currency = zone_of(payload.timezone_id), currency_of(payload.currency_id, network)
-        return json_answer(summary(partner=None, zone=zone, currency=currency, now=timezone.now()))
+    return answer_summary(payload, partner=None)
