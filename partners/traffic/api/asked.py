@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import pydantic_core
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja.errors import HttpError
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
 
 from partners.traffic.periods import NoSuchPeriod, Period
-from partners.traffic.rows import Selection, Shape, looked_up
+from partners.traffic.rows import AS_RECORDED, Offered, Selection, Shape, looked_up, page_of
 from partners.traffic.search import Criterion, Unanswerable, hex_id, number
-from portal.web.api import PAGED, paging
+from portal.web.api import PAGED, paged, paging
 
 JSON = "application/json; charset=utf-8"
 NDJSON = "application/x-ndjson"
@@ -123,10 +123,14 @@ def answer(content: bytes) -> HttpResponse:
     return HttpResponse(content, content_type=JSON)
 
 
-def page_answer(name: str, rows: Sequence[bytes], page: int, page_size: int, total: int) -> HttpResponse:
-    """A list with its paging, of rows that are JSON already."""
+def answer_page(
+    request: HttpRequest, asked: Asked, name: str, rows: Selection, shape: Shape, offered: Offered = AS_RECORDED
+) -> HttpResponse:
+    """The page of the rows that was asked for, under ``name``, with its paging. The rows are JSON already."""
+    page, page_size = paged(request, asked.paging_fields)
+    found, total = page_of(rows, page, page_size, shape, offered)
     numbers = pydantic_core.to_json(paging(page, page_size, total))[1:]
-    return answer(b'{"%s":[%s],%s' % (name.encode(), b",".join(rows), numbers))
+    return answer(b'{"%s":[%s],%s' % (name.encode(), b",".join(found), numbers))
 
 
 def one_answer(rows: Selection, text: str, shape: Shape) -> HttpResponse:

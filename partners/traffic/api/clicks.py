@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -17,16 +17,16 @@ from partners.traffic.api.asked import (
     Asked,
     HexId,
     RowFilters,
+    answer_page,
     criteria_said,
     naming_what_is_wrong,
     one_answer,
-    page_answer,
 )
 from partners.traffic.api.conversions import RelatedOffer
 from partners.traffic.models.visits import SUBS, ClickQuerySet
-from partners.traffic.rows import CLICKS, page_of, streamed
+from partners.traffic.rows import CLICKS, Shape, streamed
 from partners.traffic.search import CLICK_CRITERIA, Criterion, filtered
-from portal.web.api import CLICK_STREAM, limited, paged, quick, reads
+from portal.web.api import CLICK_STREAM, limited, quick, reads
 from portal.web.streams import json_array, json_lines, stream
 
 affiliates = Router(tags=["Clicks"])
@@ -218,10 +218,14 @@ def chosen_of(rows: ClickQuerySet, asked: ClickSearch, criteria: Mapping[str, Cr
 def stream_clicks(request: PartnerRequest, payload: ClickSearch) -> StreamingHttpResponse:
     """Your clicks of at most 14 days, the newest first; invalid ones, too, with the reason why. As JSON these are the
     newest 5000. With `Accept: application/x-ndjson` they are all, one object a line, sent as they are read."""
-    rows = chosen(request, payload)
+    return answer_stream(request, chosen(request, payload), CLICKS, at_most=MOST_STREAMED)
+
+
+def answer_stream(request: HttpRequest, rows: ClickQuerySet, shape: Shape, *, at_most: int) -> StreamingHttpResponse:
+    """All the rows to who takes them line by line, ``at_most`` so many to who wants one object."""
     if NDJSON in request.headers.get("Accept", "").lower():
-        return stream(json_lines(*streamed(rows, CLICKS)), NDJSON)
-    return stream(json_array("clicks", *streamed(rows[:MOST_STREAMED], CLICKS)), "application/json")
+        return stream(json_lines(*streamed(rows, shape)), NDJSON)
+    return stream(json_array("clicks", *streamed(rows[:at_most], shape)), "application/json")
 
 
 @affiliates.post(
@@ -230,9 +234,7 @@ def stream_clicks(request: PartnerRequest, payload: ClickSearch) -> StreamingHtt
 @reads
 def list_clicks(request: PartnerRequest, payload: ClickSearch) -> HttpResponse:
     """Your clicks of at most 14 days, the newest first, a page at a time."""
-    page, page_size = paged(request, payload.paging_fields)
-    rows, total = page_of(chosen(request, payload), page, page_size, CLICKS)
-    return page_answer("clicks", rows, page, page_size, total)
+    return answer_page(request, payload, "clicks", chosen(request, payload), CLICKS)
 
 
 @affiliates.get("/reporting/clicks/{transaction_id}", response=Click, summary="A click")

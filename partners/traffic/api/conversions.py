@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -22,20 +22,30 @@ from partners.traffic.api.asked import (
     Asked,
     HexId,
     RowQuery,
+    answer_page,
     criteria_said,
     naming_what_is_wrong,
     one_answer,
     ordered_by,
-    page_answer,
 )
 from partners.traffic.models.conversions import ConversionQuerySet
 from partners.traffic.models.visits import SUBS
 from partners.traffic.periods import YEAR_DAYS, NoSuchPeriod, Period, instant, moment_in
-from partners.traffic.rows import AS_RECORDED, CONVERSIONS, HOLDS, Offered, counted_in, exported, page_of, streamed
+from partners.traffic.rows import (
+    AS_RECORDED,
+    CONVERSIONS,
+    HOLDS,
+    Offered,
+    Question,
+    Shape,
+    counted_in,
+    exported,
+    streamed,
+)
 from partners.traffic.search import CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, filtered, ordered, searched
 from portal.network.currencies import DECIMALS
 from portal.network.rates import RateMissing, factors
-from portal.web.api import EXPORTS, limited, paged, quick, reads
+from portal.web.api import EXPORTS, limited, quick, reads
 from portal.web.streams import csv_out, json_array, stream
 
 affiliates = Router(tags=["Conversions"])
@@ -364,10 +374,8 @@ def search_conversions(request: PartnerRequest, payload: ConversionSearch) -> Ht
     """Your conversions, and events if asked for, of at most a year, a row each. Amounts are in the offer's currency
     unless another one is asked for; they are put in order by what they are in the offer's. To keep a copy of your own,
     ask with updated_since what is new or has changed its status."""
-    page, page_size = paged(request, payload.paging_fields)
     found = chosen(request, payload)
-    rows, total = page_of(found, page, page_size, CONVERSIONS, offered_in(found, payload))
-    return page_answer("conversions", rows, page, page_size, total)
+    return answer_page(request, payload, "conversions", found, CONVERSIONS, offered_in(found, payload))
 
 
 @affiliates.post(
@@ -384,12 +392,21 @@ def search_conversions(request: PartnerRequest, payload: ConversionSearch) -> Ht
 def export_conversions(request: PartnerRequest, payload: ConversionExport) -> StreamingHttpResponse:
     """All conversions that the same search finds, streamed as a file: CSV with a line of names, or JSON. There is no
     limit to how many. A text that a spreadsheet would run as a formula has a quote before it."""
-    rows = chosen(request, payload)
-    offered = offered_in(rows, payload)
-    name = f"conversions-{payload.from_[:10]}-{payload.to[:10]}.{payload.format}"
-    if payload.format == "csv":
+    return answer_file(payload, chosen(request, payload), exported, CONVERSIONS)
+
+
+def answer_file(
+    asked: ConversionExport,
+    rows: ConversionQuerySet,
+    exported: Callable[[ConversionQuerySet, Offered], Question],
+    shape: Shape,
+) -> StreamingHttpResponse:
+    """The rows as a file: as ``exported`` asks for them, for CSV, or in that shape, for JSON."""
+    offered = offered_in(rows, asked)
+    name = f"conversions-{asked.from_[:10]}-{asked.to[:10]}.{asked.format}"
+    if asked.format == "csv":
         return stream(csv_out(*exported(rows, offered)), "text/csv; charset=utf-8", filename=name)
-    return stream(json_array("conversions", *streamed(rows, CONVERSIONS, offered)), "application/json", filename=name)
+    return stream(json_array("conversions", *streamed(rows, shape, offered)), "application/json", filename=name)
 
 
 @affiliates.get("/reporting/conversions/{conversion_id}", response=Conversion, summary="A conversion")
@@ -409,10 +426,8 @@ def read_conversion(request: PartnerRequest, conversion_id: HexId) -> HttpRespon
 def search_held_conversions(request: PartnerRequest, payload: HoldSearch) -> HttpResponse:
     """Your conversions that wait for their holding period to end; they are approved then, unless they are released or
     rejected before. on_hold_status_filter finds those, too, that waited. The time is the conversion's."""
-    page, page_size = paged(request, payload.paging_fields)
     held = chosen(request, payload).held(outcomes=OUTCOMES[payload.on_hold_status_filter])
-    rows, total = page_of(held, page, page_size, HOLDS, offered_in(held, payload))
-    return page_answer("conversions", rows, page, page_size, total)
+    return answer_page(request, payload, "conversions", held, HOLDS, offered_in(held, payload))
 
 
 @affiliates.get("/reporting/onhold/{hold_id}", response=HeldConversion, summary="A conversion on hold")

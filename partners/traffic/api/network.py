@@ -19,10 +19,10 @@ from partners.traffic.api.asked import (
     HexId,
     RowFilters,
     RowQuery,
+    answer_page,
     criteria_said,
     one_answer,
     ordered_by,
-    page_answer,
 )
 from partners.traffic.api.ingest import MOST_BYTES, REFUSED, Ingest, Ingested, RowsRefused, ingest, refused
 from partners.traffic.models import Click, Conversion, TrafficControl
@@ -37,11 +37,9 @@ from partners.traffic.network_rows import (
     NETWORK_CONVERSION_ORDERS,
     exported,
 )
-from partners.traffic.rows import page_of, streamed
 from partners.traffic.search import hex_id
 from portal.accounts.actors import Actor
 from portal.web.api import CLICK_STREAM, EXPORTS, large_bodies, limited, paged, paging, quick, reads
-from portal.web.streams import csv_out, json_array, json_lines, stream
 
 networks = Router(tags=["Traffic"])
 
@@ -244,10 +242,8 @@ def search_network_conversions(request: NetworkRequest, payload: NetworkConversi
     """All partners' conversions, and events if asked for, of at most a year, a row each. Amounts are in the offer's
     currency unless another one is asked for. To keep a copy of your own, ask with updated_since what is new or has
     changed its status."""
-    page, page_size = paged(request, payload.paging_fields)
     found = chosen(request, payload)
-    rows, total = page_of(found, page, page_size, CONVERSIONS, conversions.offered_in(found, payload))
-    return page_answer("conversions", rows, page, page_size, total)
+    return answer_page(request, payload, "conversions", found, CONVERSIONS, conversions.offered_in(found, payload))
 
 
 @networks.post(
@@ -264,12 +260,7 @@ def search_network_conversions(request: NetworkRequest, payload: NetworkConversi
 def export_network_conversions(request: NetworkRequest, payload: NetworkConversionExport) -> StreamingHttpResponse:
     """All conversions that the same search finds, streamed as a file: CSV with a line of names, or JSON. There is no
     limit to how many. A text that a spreadsheet would run as a formula has a quote before it."""
-    rows = chosen(request, payload)
-    offered = conversions.offered_in(rows, payload)
-    name = f"conversions-{payload.from_[:10]}-{payload.to[:10]}.{payload.format}"
-    if payload.format == "csv":
-        return stream(csv_out(*exported(rows, offered)), "text/csv; charset=utf-8", filename=name)
-    return stream(json_array("conversions", *streamed(rows, CONVERSIONS, offered)), "application/json", filename=name)
+    return conversions.answer_file(payload, chosen(request, payload), exported, CONVERSIONS)
 
 
 @networks.get("/reporting/conversions/{conversion_id}", response=NetworkConversion, summary="A conversion")
@@ -346,10 +337,8 @@ def ingest_conversions(request: NetworkRequest, payload: Ingest) -> Any:
 def search_network_held_conversions(request: NetworkRequest, payload: NetworkHoldSearch) -> HttpResponse:
     """All partners' conversions that wait for their holding period to end; they are approved then, unless they are
     released or rejected before. on_hold_status_filter finds those, too, that waited. The time is the conversion's."""
-    page, page_size = paged(request, payload.paging_fields)
     held = chosen(request, payload).held(outcomes=conversions.OUTCOMES[payload.on_hold_status_filter])
-    rows, total = page_of(held, page, page_size, HOLDS, conversions.offered_in(held, payload))
-    return page_answer("conversions", rows, page, page_size, total)
+    return answer_page(request, payload, "conversions", held, HOLDS, conversions.offered_in(held, payload))
 
 
 class RelatedAffiliates(BaseModel):
@@ -432,10 +421,7 @@ def stream_network_clicks(request: NetworkRequest, payload: NetworkClickSearch) 
     """All partners' clicks of at most 14 days, the newest first; invalid ones, too, with the reason why. As JSON these
     are the newest 10,000. With `Accept: application/x-ndjson` they are all, one object a line, sent as they are read.
     """
-    rows = chosen_clicks(payload)
-    if NDJSON in request.headers.get("Accept", "").lower():
-        return stream(json_lines(*streamed(rows, CLICKS)), NDJSON)
-    return stream(json_array("clicks", *streamed(rows[:MOST_STREAMED], CLICKS)), "application/json")
+    return clicks.answer_stream(request, chosen_clicks(payload), CLICKS, at_most=MOST_STREAMED)
 
 
 @networks.post(
@@ -444,9 +430,7 @@ def stream_network_clicks(request: NetworkRequest, payload: NetworkClickSearch) 
 @reads
 def list_network_clicks(request: NetworkRequest, payload: NetworkClickSearch) -> HttpResponse:
     """All partners' clicks of at most 14 days, the newest first, a page at a time."""
-    page, page_size = paged(request, payload.paging_fields)
-    rows, total = page_of(chosen_clicks(payload), page, page_size, CLICKS)
-    return page_answer("clicks", rows, page, page_size, total)
+    return answer_page(request, payload, "clicks", chosen_clicks(payload), CLICKS)
 
 
 @networks.get("/reporting/clicks/{transaction_id}", response=NetworkClick, summary="A click")
