@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,8 +20,8 @@ from pydantic import ValidationError
 from partners.models import Partner
 from partners.offers.models import Offer
 from partners.reporting.columns import Column, Kind, columns_of
-from partners.reporting.metrics import Metric, metrics_of
-from partners.reporting.question import Misunderstood, Question, timezone_id_of
+from partners.reporting.metrics import Metric, Unit, metrics_of
+from partners.reporting.question import Misunderstood, Question, number, timezone_id_of
 from partners.traffic.models import Conversion
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import DECIMALS, currency_choices
@@ -52,6 +53,14 @@ RANGES: dict[str, tuple[str, Callable[[date], tuple[date, date]]]] = {
     "90_days": ("90 days", lambda today: days_up_to(today, 90)),
 }
 DEFAULT_RANGE = "30_days"
+COMPARED = {
+    "greater_than": "is more than",
+    "greater_than_or_equal": "is at least",
+    "less_than": "is less than",
+    "less_than_or_equal": "is at most",
+    "equal": "is exactly",
+    "not_equal": "is not",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +70,8 @@ class Condition:
     field: str
     text: str
     title: str
+    how: str
     value: str
-
-    @property
-    def how(self) -> str:
-        return "is" if self.field == "filter" else "is not"
 
 
 class Several(forms.MultipleChoiceField):
@@ -87,7 +93,9 @@ class ReportForm(forms.Form):
     """Nothing needs to be given: then it is the last 30 days by offer. All of it stands in the URL, so that a report
     can be kept as a bookmark and sent to somebody.
 
-    ``filter`` and ``exclude`` are conditions in force, such as ``country:US``; the fields of ``by`` add one more.
+    ``filter`` and ``exclude`` are conditions in force on what is counted, such as ``country:US``; the fields of ``by``
+    add one more. ``bound`` are those on the figures of a line, such as ``cv:greater_than:10``; the fields of ``figure``
+    add one.
     """
 
     range = forms.ChoiceField(required=False, widget=forms.HiddenInput)
@@ -97,9 +105,15 @@ class ReportForm(forms.Form):
     currency = forms.ChoiceField(label="Currency", required=False, choices=currency_choices)
     filter = Texts(required=False)
     exclude = Texts(required=False)
+    bound = Texts(required=False)
     by = forms.ChoiceField(label="Filter by", required=False)
     how = forms.ChoiceField(label="Condition", required=False, choices=[("is", "is"), ("not", "is not")])
     value = forms.CharField(label="Value", required=False, max_length=500)
+    figure = forms.ChoiceField(label="Only lines whose", required=False)
+    compared = forms.ChoiceField(label="Comparison", required=False, choices=list(COMPARED.items()))
+    number = forms.CharField(
+        label="Number", required=False, max_length=40, widget=forms.TextInput(attrs={"inputmode": "decimal"})
+    )
 
     def __init__(self, data: QueryDict, *, partner: Partner | None, now: datetime | None = None) -> None:
         self.partner, self.now = partner, now or timezone.now()
@@ -117,6 +131,7 @@ class ReportForm(forms.Form):
             "metric": [(name, metric.title) for name, metric in self.metrics.items()],
             "timezone": [(zone.timezone, zone.timezone_name) for zone in TIMEZONES],
             "by": [("", "Choose"), *filterable],
+            "figure": [("", "Choose"), *((name, metric.title) for name, metric in self.metrics.items())],
         }
         for name, offered in choices.items():
             self.fields[name].choices = offered  # type: ignore[attr-defined]
@@ -131,6 +146,7 @@ class ReportForm(forms.Form):
             "timezone": [whose.timezone if whose.timezone in BY_NAME else self.network.timezone],
             "currency": [whose.currency if whose.currency in DECIMALS else self.network.currency],
             "how": ["is"],
+            "compared": ["greater_than"],
         }
         for name, values in usual.items():
             if not any(filled.getlist(name)):
@@ -164,8 +180,14 @@ class ReportForm(forms.Form):
             self.add_error("by", "Choose what the value is of.")
         elif cleaned.get("by") and "value" in cleaned:
             self.add_condition(cleaned)
+        cleaned["bound"] = [bound for text in cleaned.get("bound", []) if (bound := self.understood_bound(text))]
+        self.add_bound(cleaned)
         if not self.errors:
             self.ask(cleaned)
+        if not self.errors:
+            # It is a condition in force now, with a check box of its own; unticking that has to be enough.
+            for name in ("by", "how", "value", "figure", "compared", "number"):
+                self.asked.pop(name, None)
         return cleaned
 
     def understood(self, text: str) -> tuple[str, str] | None:
@@ -174,6 +196,24 @@ class ReportForm(forms.Form):
             return name, value
         self.add_error(None, f"“{text[:60]}” is no filter that a report has.")
         return None
+
+    def understood_bound(self, text: str) -> tuple[str, str, str] | None:
+        metric, _, rest = text.partition(":")
+        operator, _, value = rest.partition(":")
+        if metric in self.metrics and operator in COMPARED and is_number(value):
+            return metric, operator, value
+        self.add_error(None, f"“{text[:60]}” is no filter that a figure has.")
+        return None
+
+    def add_bound(self, cleaned: dict[str, Any]) -> None:
+        text, metric = cleaned.get("number", "").strip(), cleaned.get("figure")
+        if text and not metric and "figure" not in self.errors:
+            self.add_error("figure", "Choose what the number is of.")
+        elif metric and "number" in cleaned and cleaned.get("compared"):
+            if not is_number(text):
+                self.add_error("number", "Enter a number, such as 10 or 2.5.")
+            elif (bound := (metric, cleaned["compared"], text)) not in cleaned["bound"]:
+                cleaned["bound"].append(bound)
 
     def add_condition(self, cleaned: dict[str, Any]) -> None:
         column = self.known[cleaned["by"]]
@@ -232,7 +272,11 @@ class ReportForm(forms.Form):
         def conditions(name: str) -> list[dict[str, str]]:
             return [{"resource_type": column, "filter_id_value": value} for column, value in cleaned[name]]
 
-        query = {"filters": conditions("filter"), "exclusions": conditions("exclude")}
+        bounds = [
+            {"metric_type": metric, "operator": operator, "metric_value": as_json(value)}
+            for metric, operator, value in cleaned["bound"]
+        ]
+        query = {"filters": conditions("filter"), "exclusions": conditions("exclude"), "metric_filters": bounds}
         return {
             "from": cleaned["from"].isoformat(),
             "to": cleaned["to"].isoformat(),
@@ -253,10 +297,24 @@ class ReportForm(forms.Form):
         cleaned = getattr(self, "cleaned_data", {})
         pairs = [(name, pair) for name in ("filter", "exclude") for pair in cleaned.get(name, []) if pair]
         names = self.names([pair for _, pair in pairs])
+        how = {"filter": "is", "exclude": "is not"}
         return [
-            Condition(field, f"{column}:{value}", self.known[column].title, names.get((column, value)) or value)
+            Condition(
+                field, f"{column}:{value}", self.known[column].title, how[field], names.get((column, value)) or value
+            )
             for field, (column, value) in pairs
+        ] + [
+            Condition("bound", ":".join(bound), self.metrics[bound[0]].title, COMPARED[bound[1]], self.with_unit(bound))
+            for bound in cleaned.get("bound", [])
+            if bound
         ]
+
+    def with_unit(self, bound: tuple[str, str, str]) -> str:
+        metric, _, value = bound
+        unit = self.metrics[metric].unit
+        if unit is Unit.COUNT:
+            return value
+        return f"{value}\N{NO-BREAK SPACE}{'%' if unit is Unit.PERCENT else self.asked.get('currency', '')}"
 
     def names(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """What people call the values: a query for each column that has names."""
@@ -283,14 +341,14 @@ class ReportForm(forms.Form):
     def query(self, *, without: Iterable[str] = (), and_filter: str = "") -> str:
         """The query string of this very report, or one like it. What is as usual is left out of it."""
         left_out = {"from", "to"} if self.chosen_range else {"range"}
-        left_out |= {"by", "how", "value", *without}
+        left_out |= set(without)
         cleaned = getattr(self, "cleaned_data", {})
         pairs: list[tuple[str, str]] = []
         for name in ("range", "from", "to", "timezone", "currency", "column", "metric"):
             if name not in left_out:
                 pairs += [(name, value) for value in self.asked.getlist(name) if value]
-        for name in ("filter", "exclude"):
-            pairs += [(name, f"{column}:{value}") for column, value in cleaned.get(name, [])]
+        for name in ("filter", "exclude", "bound"):
+            pairs += [(name, ":".join(condition)) for condition in cleaned.get(name, [])]
         if and_filter and ("filter", and_filter) not in pairs:
             pairs.append(("filter", and_filter))
         return urlencode(pairs)
@@ -316,6 +374,22 @@ class ReportForm(forms.Form):
 def day_field(label: str) -> forms.DateField:
     widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     return forms.DateField(label=label, required=False, widget=widget)
+
+
+def is_number(text: str) -> bool:
+    try:
+        number(text)
+    except Misunderstood:
+        return False
+    return True
+
+
+def as_json(text: str) -> float | str:
+    """A number as JSON has it; as a text, which is understood as well, where it could not keep every digit."""
+    given = Decimal(text)
+    if given == given.to_integral_value():
+        return int(given)
+    return float(text) if Decimal(str(float(text))) == given else text
 
 
 def in_words(reason: str) -> str:

@@ -13,6 +13,7 @@ from partners.reporting.metrics import Metric, Unit
 
 NUMERIC = {"td": {"class": "numeric"}, "tf": {"class": "numeric"}}
 UNNAMED = "None"
+NO_TRAFFIC, NO_LINE = "No traffic in this range", "No line has such figures"
 
 
 class CellColumn(tables.Column):  # type: ignore[misc]  # django-tables2 ships no types
@@ -53,7 +54,7 @@ class FigureColumn(tables.Column):  # type: ignore[misc]
 class ReportTable(tables.Table):  # type: ignore[misc]
     class Meta:
         attrs: ClassVar = {"aria-label": "Report"}
-        empty_text = "No traffic in this range"
+        empty_text = NO_TRAFFIC
 
 
 def table_of(
@@ -74,4 +75,4 @@ def table_of(
         for place, column in enumerate(question.columns)
     ]
     columns += [(metric.name, FigureColumn(metric, question.currency, total)) for metric in metrics]
-    return ReportTable(rows, extra_columns=columns)
+    return ReportTable(rows, extra_columns=columns, empty_text=NO_LINE if question.bounds else NO_TRAFFIC)

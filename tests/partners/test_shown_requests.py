@@ -87,7 +87,9 @@ def test_a_partners_conversions_are_asked_for_by_api_as_on_the_page(
 
 
 @pytest.mark.usefixtures("traffic")
-@pytest.mark.parametrize("query", ["", "column=affiliate&column=offer", "column=sub1&filter=affiliate:{acme}"])
+@pytest.mark.parametrize(
+    "query", ["", "column=affiliate&column=offer", "column=sub1&filter=affiliate:{acme}", "bound=cv:greater_than:0"]
+)
 def test_a_report_across_partners_is_asked_for_by_api_as_on_the_page(
     browse: Browse, vera: User, network_call: Client, acme: Partner, query: str
 ) -> None:

@@ -39,7 +39,9 @@ def report(request: UserRequest) -> HttpResponse:
 @requires(VIEW_PARTNERS)
 @never_cache
 def export(request: UserRequest) -> HttpResponseBase:
-    return report_file(request, "reporting/network.html", partner=None, context={})
+    return report_file(
+        request, "reporting/network.html", partner=None, context={"form_url": reverse("reporting:network")}
+    )
 
 
 @require_safe

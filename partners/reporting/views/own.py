@@ -57,4 +57,6 @@ def report(request: UserRequest) -> HttpResponse:
 @requires(MY_ACCOUNT)
 @never_cache
 def export(request: UserRequest) -> HttpResponseBase:
-    return report_file(request, "reporting/own.html", partner=own_partner(request), context={})
+    return report_file(
+        request, "reporting/own.html", partner=own_partner(request), context={"form_url": reverse("reporting:own")}
+    )

@@ -161,6 +161,64 @@ def test_a_filter_in_force_is_a_check_box_of_the_form_and_unticking_it_takes_it_
     assert len(lines(page(paul_browses.get(OWN, MAY)))) == 2
 
 
+def test_a_condition_that_was_added_has_a_check_box_and_no_longer_stands_in_the_fields_that_added_it(
+    paul_browses: Client, acme: Partner, shoes: Offer
+) -> None:
+    clicked(acme, shoes)
+
+    fields = report(paul_browses, by="offer", value="Summer", figure="cv", number="0").form(OWN).fields
+
+    assert (fields["filter"], fields["bound"]) == (f"offer:{shoes.pk}", "cv:greater_than:0")
+    assert (fields["by"], fields["value"], fields["figure"], fields["number"]) == ("", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ({"figure": "total_click", "compared": "greater_than", "number": "1"}, ["Summer Shoes"]),
+        ({"figure": "total_click", "compared": "less_than_or_equal", "number": " 1 "}, ["Mail"]),
+        ({"figure": "cvr", "compared": "equal", "number": "33.333"}, ["Summer Shoes"]),
+        ({"figure": "revenue", "number": "9.99"}, ["Summer Shoes"]),
+        ({"bound": "cv:not_equal:0"}, ["Summer Shoes"]),
+        ({"bound": ["cv:equal:0", "total_click:greater_than_or_equal:1"]}, ["Mail"]),
+        ({"bound": "cv:equal:0", "figure": "total_click", "number": "1"}, []),
+    ],
+)
+def test_only_lines_whose_figures_are_so_are_shown(
+    paul_browses: Client, acme: Partner, shoes: Offer, mail: Offer, asked: dict[str, Any], left: list[str]
+) -> None:
+    for _ in range(3):
+        clicked(acme, shoes)
+    converted(acme, shoes)
+    clicked(acme, mail)
+
+    found = report(paul_browses, **asked)
+
+    assert [line["Offer"] for line in lines(found)] == left
+    assert "The total and the chart are of all lines" in found.text
+    assert left or "No line has such figures" in found.text
+
+
+def test_a_condition_on_figures_is_carried_by_the_api_request_the_export_and_every_link(
+    paul_browses: Client, acme: Partner, shoes: Offer, mail: Offer
+) -> None:
+    clicked(acme, shoes)
+    converted(acme, shoes)
+    clicked(acme, mail)
+
+    found = report(paul_browses, figure="revenue", compared="greater_than_or_equal", number="2.50")
+
+    command = found.region("report-request").text
+    body = json.loads(command[command.index("{") : command.rindex("}") + 1])
+    assert body["query"] == {
+        "metric_filters": [{"metric_type": "revenue", "operator": "greater_than_or_equal", "metric_value": 2.5}]
+    }
+    assert "Revenue is at least 2.50 USD" in found.text
+    assert len(paul_browses.get(found.links["CSV"]).getvalue().splitlines()) == 2
+    for link in ("7 days", "Summer Shoes"):
+        assert parse_qs(urlsplit(found.links[link]).query)["bound"] == ["revenue:greater_than_or_equal:2.50"]
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
@@ -182,6 +240,14 @@ def test_a_filter_in_force_is_a_check_box_of_the_form_and_unticking_it_takes_it_
         ({"by": "offer", "value": "hats"}, "Nothing is called “hats”"),
         ({"by": "offer", "value": "s"}, "Enter the number"),
         ({"value": "hats"}, "Choose what the value is of"),
+        ({"bound": "cv:about:10"}, "is no filter that a figure has"),
+        ({"bound": "cv:equal:NaN"}, "is no filter that a figure has"),
+        ({"bound": "profit:equal:1"}, "is no filter that a figure has"),
+        ({"figure": "cv", "number": "many"}, "Enter a number"),
+        ({"figure": "cv"}, "Enter a number"),
+        ({"figure": "profit", "number": "1"}, "profit is not one of the available choices"),
+        ({"figure": "cv", "compared": "like", "number": "1"}, "like is not one of the available choices"),
+        ({"number": "10"}, "Choose what the number is of"),
     ],
 )
 def test_what_cannot_be_answered_is_the_form_again_with_a_sentence_and_nothing_lost(
@@ -195,6 +261,7 @@ def test_what_cannot_be_answered_is_the_form_again_with_a_sentence_and_nothing_l
     kept = page(response).form(OWN).fields
     assert kept["value"] == asked.get("value", "")
     assert kept["by"] == asked.get("by", "")
+    assert kept["number"] == asked.get("number", "")
     assert kept.get("metric") == (None if "metric" in asked else "sale_amount")
 
 
