@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("my/conversions/export/<str:form>/", own.export, name="own_export"),
     path("my/conversions/<uuid:conversion_id>/", own.conversion, name="own_conversion"),
     path("conversions/", network.conversions, name="network"),
+    path("conversions/export/<str:form>/", network.export, name="export"),
     path("conversions/decide/", network.decide, name="decide"),
     path("conversions/<int:partner_id>/<uuid:conversion_id>/", network.conversion, name="conversion"),
     path("traffic-controls/", rules.controls, name="controls"),

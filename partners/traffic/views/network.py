@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -17,6 +17,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from partners.offers.models import Offer
 from partners.traffic.forms import NetworkConversionFilter, ReasonForm
 from partners.traffic.models import AlreadyDecided, Conversion
+from partners.traffic.network_rows import CONVERSIONS, exported
+from partners.traffic.rows import streamed
 from partners.traffic.tables import NetworkConversionTable
 from partners.traffic.timeline import facts_of, timeline_of
 from portal.accounts.actors import Actor
@@ -27,6 +29,7 @@ from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.paging import key_page
 from portal.web.requests import UserRequest
+from portal.web.streams import csv_out, json_array, stream
 
 MOST_AT_ONCE = 200
 REPORTING = "/networks/reporting"
@@ -47,6 +50,25 @@ def conversions(request: UserRequest) -> HttpResponse:
         context["api_request"] = curl("POST", f"{REPORTING}/conversions", body=form.as_search())
     status = 422 if form.errors else 200
     return render_page(request, "traffic/network.html", context, partial="conversion-list", status=status)
+
+
+@require_safe
+@requires(VIEW_PARTNERS)
+@never_cache
+@in_network_time
+def export(request: UserRequest, form: str) -> HttpResponseBase:
+    """What the list shows, as a file: the rows are those that the Network API exports."""
+    if form not in ("csv", "json"):
+        raise Http404
+    filters = NetworkConversionFilter(request.GET, offers=Offer.objects.all())
+    if not filters.is_valid():
+        context = {"form": filters, "form_url": reverse("traffic:network")}
+        return render_page(request, "traffic/network.html", context, partial="conversion-list", status=422)
+    rows = filters.narrow(Conversion.objects.visible_to(request.user)).newest_first()
+    name = f"conversions-{filters.cleaned_data['from']}-{filters.cleaned_data['to']}.{form}"
+    if form == "csv":
+        return stream(csv_out(*exported(rows)), "text/csv; charset=utf-8", filename=name)
+    return stream(json_array("conversions", *streamed(rows, CONVERSIONS)), "application/json", filename=name)
 
 
 @require_safe

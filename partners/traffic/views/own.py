@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -85,7 +86,8 @@ def export(request: UserRequest, form: str) -> HttpResponseBase:
     partner = own_partner(request)
     filters = ConversionFilter(request.GET, offers=Offer.objects.visible_to_partner(partner))
     if not filters.is_valid():
-        return answer_list(request, "traffic/own.html", {"partner": partner, "form": filters})
+        context = {"partner": partner, "form": filters, "form_url": reverse("traffic:own")}
+        return answer_list(request, "traffic/own.html", context)
     rows = filters.narrow(partner.conversions.all()).newest_first()
     name = f"conversions-{filters.cleaned_data['from']}-{filters.cleaned_data['to']}.{form}"
     if form == "csv":

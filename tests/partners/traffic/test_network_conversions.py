@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -93,6 +96,40 @@ def test_the_list_takes_the_same_number_of_queries_for_one_row_and_twenty(
         assert len(orders(client)) == 20
 
     assert len(for_twenty) == len(for_one)
+
+
+def test_the_list_is_exported_as_the_network_api_exports_it(
+    client: Client, acme: Partner, other_partner: Partner, offer: Offer
+) -> None:
+    recent(acme, offer, order_id="A-1", status="pending")
+    recent(other_partner, offer, order_id="O-1")
+    recent(other_partner, offer, hours=2, order_id="=2+5", status="pending", revenue=Decimal(15))
+    links = page(client.get(f"{LIST}?status=pending&partner={other_partner.pk}")).links
+
+    as_csv, as_json = client.get(links["CSV"]), client.get(links["JSON"])
+
+    [line] = csv.DictReader(io.StringIO(as_csv.getvalue().decode()))
+    told = (line["order_id"], line["affiliate_name"], line["advertiser_name"], line["revenue"])
+    assert told == ("'=2+5", "Orbit Deals", offer.advertiser.name, "15.00")
+    assert [row["order_id"] for row in json.loads(as_json.getvalue())["conversions"]] == ["=2+5"]
+    assert as_csv.streaming and "attachment" in as_csv["Content-Disposition"]
+    assert client.get("/conversions/export/xlsx/").status_code == 404
+
+
+def test_what_cannot_be_exported_is_said_on_the_page_that_lists(client: Client) -> None:
+    answer = client.get("/conversions/export/csv/?status=lost")
+
+    assert answer.status_code == 422
+    assert "not one of the available choices" in " ".join(page(answer).errors)
+    assert page(answer).form(LIST).fields["shown"] == ""
+
+
+def test_the_networks_conversions_are_exported_by_who_may_see_them(
+    cast: list[User], anna: User, browse: Browse
+) -> None:
+    for user in [*cast, anna]:
+        expected = 404 if user.is_partner_user else 200
+        assert browse(user).get("/conversions/export/csv/").status_code == expected, user
 
 
 @pytest.mark.parametrize(
