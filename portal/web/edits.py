@@ -118,4 +118,6 @@ def shown(row: models.Model, name: str) -> str:
     """The value of a field as people read it."""
     display = getattr(row, f"get_{name}_display", None)
     value = display() if display is not None else getattr(row, name)
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
     return "(empty)" if value in ("", None) else str(value)

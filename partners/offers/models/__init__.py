@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from partners.offers.models.applications import AlreadyDecided, Application, NeedsNoApproval
 from partners.offers.models.catalogue import Advertiser, AlreadyReplaced, Category
-from partners.offers.models.materials import Creative, OfferUrl
+from partners.offers.models.materials import Creative, NameIsTaken, OfferUrl
 from partners.offers.models.offer import CurrencyIsFixed, Offer
-from partners.offers.models.payouts import OfferPayout, PartnerPayout, PayoutType, Revenue, RevenueType, Terms
+from partners.offers.models.payouts import (
+    AlreadyEnded,
+    OfferPayout,
+    PartnerPayout,
+    PayoutType,
+    Revenue,
+    RevenueType,
+    Terms,
+    TermsMoved,
+)
 from partners.offers.models.promotions import (
     AlreadyWithdrawn,
     CodeIsTaken,
@@ -20,6 +29,7 @@ from partners.offers.models.promotions import (
 __all__ = [
     "Advertiser",
     "AlreadyDecided",
+    "AlreadyEnded",
     "AlreadyReplaced",
     "AlreadyWithdrawn",
     "Application",
@@ -29,6 +39,7 @@ __all__ = [
     "Creative",
     "CurrencyIsFixed",
     "Deal",
+    "NameIsTaken",
     "NeedsNoApproval",
     "Offer",
     "OfferPayout",
@@ -41,4 +52,5 @@ __all__ = [
     "RevenueType",
     "Standing",
     "Terms",
+    "TermsMoved",
 ]

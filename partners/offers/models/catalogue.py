@@ -72,6 +72,17 @@ class Advertiser(models.Model):
         Event.record(EventKind.ADVERTISER_SIGNED_UP, by=by, subject=advertiser)
         return advertiser
 
+    @classmethod
+    @transaction.atomic
+    def called(cls, name: str, *, by: Actor) -> Advertiser:
+        """The advertiser of that name, in any case; signed up now when there is none."""
+        if found := cls.objects.filter(name__iexact=name).first():
+            return found
+        advertiser, is_new = cls.objects.get_or_create(name=name)
+        if is_new:
+            Event.record(EventKind.ADVERTISER_SIGNED_UP, by=by, subject=advertiser)
+        return advertiser
+
     @transaction.atomic
     def issue_token(self, *, by: Actor, replacing: str | None = None) -> str:
         """The new token, this once; the one before it, if there was one, opens nothing from now on.
@@ -109,4 +120,15 @@ class Category(models.Model):
     def add(cls, *, name: str, by: Actor) -> Category:
         category = cls.objects.create(name=name)
         Event.record(EventKind.CATEGORY_ADDED, by=by, subject=category)
+        return category
+
+    @classmethod
+    @transaction.atomic
+    def called(cls, name: str, *, by: Actor) -> Category:
+        """The category of that name, in any case; added now when there is none."""
+        if found := cls.objects.filter(name__iexact=name).first():
+            return found
+        category, is_new = cls.objects.get_or_create(name=name)
+        if is_new:
+            Event.record(EventKind.CATEGORY_ADDED, by=by, subject=category)
         return category

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils.timezone import now
+
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event
+from portal.web.edits import ChangedMeanwhile
+
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
+
+
+class NameIsTaken(Exception):
+    """The offer has another landing page of this name; nobody could tell which one a link leads to."""
 
 
 class OfferUrl(models.Model):
@@ -23,6 +34,35 @@ class OfferUrl(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def standing(self) -> str:
+        """What is written in it, to be compared with what somebody saw."""
+        return f"{self.destination_url} {self.name}"
+
+    @transaction.atomic
+    def change(self, *, name: str, destination_url: str, by: Actor, seen: str | None = None) -> None:
+        """Links that lead there lead to the new address from the next click on.
+
+        :raises ChangedMeanwhile: when ``seen`` is given and is not its ``standing`` any more
+        :raises NameIsTaken: when another landing page of the offer has the name
+        """
+        current = OfferUrl.objects.select_for_update(of=("self",)).select_related("offer").get(pk=self.pk)
+        given = {"name": name, "destination_url": destination_url}
+        changed = {field: [old, new] for field, new in given.items() if (old := getattr(current, field)) != new}
+        if changed and seen is not None and seen != current.standing:
+            raise ChangedMeanwhile(current)
+        self.name, self.destination_url = name, destination_url
+        if not changed:
+            return
+        try:
+            with transaction.atomic():
+                self.save(update_fields=[*changed])
+        except IntegrityError as refusal:
+            if "offer_url_name_is_unique" in str(refusal):
+                raise NameIsTaken(name) from refusal
+            raise
+        Event.record(EventKind.OFFER_URL_CHANGED, by=by, subject=current.offer, details={"url": name, **changed})
 
 
 class Creative(models.Model):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -11,14 +12,15 @@ from partners.models import Partner
 from partners.offers.codes import code_of_offer
 from partners.offers.models.applications import Application, NeedsNoApproval
 from partners.offers.models.catalogue import Advertiser, Category
-from partners.offers.models.materials import Creative, OfferUrl
-from partners.offers.models.payouts import OfferPayout, PartnerPayout, PayoutType, Revenue, Terms, rate
+from partners.offers.models.materials import Creative, NameIsTaken, OfferUrl
+from partners.offers.models.payouts import OfferPayout, PartnerPayout, PayoutType, Revenue, Terms, TermsMoved, rate
 from partners.offers.models.promotions import CodeIsTaken, CouponCode, Deal, ProductFeed
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import currency_choices
 from portal.network.models import Network
+from portal.web.edits import ChangedMeanwhile
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -265,19 +267,28 @@ class Offer(models.Model):
     @classmethod
     @transaction.atomic
     def launch(cls, *, pays: Terms, earns: Revenue | None = None, by: Actor, **fields: Any) -> Offer:
-        """Creates the offer with its default payout: there is none without one."""
-        offer = cls.objects.create(**fields)
+        """Creates the offer with its default payout: there is none without one.
+
+        An advertiser or a category that is a mere name is the one of that name, new if there is none.
+        """
+        offer = cls.objects.create(**with_named(fields, by=by))
         offer._pay(pays, earns)
         Event.record(EventKind.OFFER_LAUNCHED, by=by, subject=offer, details=told(pays, earns))
         return offer
 
     @transaction.atomic
-    def change(self, *, by: Actor, **fields: Any) -> None:
-        """Saves the named fields, with what they were in the event; nothing is written when nothing changed.
+    def change(self, *, by: Actor, seen: datetime | None = None, **fields: Any) -> None:
+        """Saves the named fields, with what they were in the event; nothing is written when nothing changed. An
+        advertiser or a category may be a mere name, as for ``launch``.
 
+        ``seen`` is the ``updated_at`` of what the one who changes was looking at.
+        :raises ChangedMeanwhile: when that is no longer the current one
         :raises CurrencyIsFixed: when another currency is named
         """
         current = Offer.objects.select_for_update(of=("self",)).get(pk=self.pk)
+        if seen is not None and fields and current.updated_at != seen:
+            raise ChangedMeanwhile(current)
+        fields = with_named(fields, by=by)
         if fields.get("currency", current.currency) != current.currency:
             raise CurrencyIsFixed
         changed = {
@@ -294,11 +305,27 @@ class Offer(models.Model):
         Event.record(EventKind.OFFER_CHANGED, by=by, subject=self, details=changed)
 
     @transaction.atomic
-    def pay(self, terms: Terms, *, earns: Revenue | None = None, by: Actor, event_name: str = "") -> OfferPayout:
+    def pay(
+        self,
+        terms: Terms,
+        *,
+        earns: Revenue | None = None,
+        by: Actor,
+        event_name: str = "",
+        seen: str | None = None,
+    ) -> OfferPayout:
         """Sets what everybody is paid for the event, or by default; partners with terms of their own keep them.
 
-        ``earns`` is what the network gets for it; without it that stays as it is, at first nothing.
+        ``earns`` is what the network gets for it; without it that stays as it is, at first nothing. ``seen`` is the
+        ``standing`` of the payout that the one who asks saw, empty for none; to ask for what stands is no change.
+        :raises TermsMoved: when ``seen`` is given, and something else stands there
         """
+        if seen is not None:
+            self._hold()
+            current = self.payouts.filter(event_name=event_name).first()
+            if current is not None and current.terms == terms and earns in (None, current.revenue):
+                return current
+            demand_seen(current, seen)
         payout = self._pay(terms, earns, event_name)
         details = {"event": event_name, **told(terms, earns)}
         Event.record(EventKind.OFFER_PAYOUT_SET, by=by, subject=self, details=details)
@@ -316,20 +343,40 @@ class Offer(models.Model):
         return payout
 
     @transaction.atomic
-    def pay_partner(self, partner: Partner, terms: Terms, *, by: Actor, event_name: str = "") -> PartnerPayout:
-        """Sets what this partner is paid instead of what everybody is.
+    def pay_partner(
+        self, partner: Partner, terms: Terms, *, by: Actor, event_name: str = "", seen: str | None = None
+    ) -> PartnerPayout:
+        """Sets what this partner is paid instead of what everybody is; ``seen`` is as for ``pay``.
 
         :raises OfferPayout.DoesNotExist: when the offer pays nobody for that event
+        :raises TermsMoved: when ``seen`` is given, and something else stands there
         """
         replaced = self.payouts.get(event_name=event_name)
+        if seen is not None:
+            self._hold()
+            current = replaced.partner_payouts.filter(partner=partner).first()
+            if current is not None and current.terms == terms:
+                return current
+            demand_seen(current, seen)
         payout, _ = PartnerPayout.objects.update_or_create(replaces=replaced, partner=partner, defaults=columns(terms))
         details = {"event": event_name, "payout": str(terms)}
         Event.record(EventKind.PARTNER_PAYOUT_SET, by=by, subject=self, partner=partner, details=details)
         return payout
 
+    def _hold(self) -> None:
+        """Lets nobody else who looks first change the offer's terms before this transaction ends."""
+        Offer.objects.select_for_update(of=("self",), no_key=True).get(pk=self.pk)
+
     @transaction.atomic
     def add_url(self, *, name: str, destination_url: str, by: Actor) -> OfferUrl:
-        url = OfferUrl.objects.create(offer=self, name=name, destination_url=destination_url)
+        """:raises NameIsTaken: when another landing page of the offer has the name"""
+        try:
+            with transaction.atomic():
+                url = OfferUrl.objects.create(offer=self, name=name, destination_url=destination_url)
+        except IntegrityError as refusal:
+            if "offer_url_name_is_unique" in str(refusal):
+                raise NameIsTaken(name) from refusal
+            raise
         Event.record(EventKind.OFFER_URL_ADDED, by=by, subject=self, details={"url": name})
         return url
 
@@ -394,6 +441,22 @@ class Offer(models.Model):
         return Application.objects.select_related("offer", "partner").get_or_create(
             offer=self, partner=partner, defaults={"applied_by": by.full_label}
         )
+
+
+def with_named(fields: dict[str, Any], *, by: Actor) -> dict[str, Any]:
+    """The fields with the advertiser and the category themselves in place of their names."""
+    named: dict[str, Any] = {}
+    if isinstance(advertiser := fields.get("advertiser"), str):
+        named["advertiser"] = Advertiser.called(advertiser, by=by)
+    if isinstance(category := fields.get("category"), str):
+        named["category"] = Category.called(category, by=by)
+    return {**fields, **named}
+
+
+def demand_seen(current: OfferPayout | PartnerPayout | None, seen: str) -> None:
+    """:raises TermsMoved: when what stands is not what was seen"""
+    if seen != (current.standing if current is not None else ""):
+        raise TermsMoved(current)
 
 
 def columns(terms: Terms) -> dict[str, Any]:

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Prefetch, Q
 from django.utils.timezone import now
 
 from partners.models import Partner
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event
 from portal.network.currencies import DECIMALS
 
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
+
 NOTHING = Decimal(0)
+
+
+class TermsMoved(Exception):
+    """Other terms stand there than the ones somebody saw who wanted to replace them; ``current`` are those, if any."""
+
+    def __init__(self, current: OfferPayout | PartnerPayout | None) -> None:
+        self.current = current
+        super().__init__(str(current))
+
+
+class AlreadyEnded(Exception):
+    """The partner had no such terms any more, perhaps because somebody else ended them a moment ago."""
 
 
 class PayoutType(models.TextChoices):
@@ -157,6 +174,11 @@ class OfferPayout(Payout):
         return f"{self.event_name or 'Base'}: {self.terms}"
 
     @property
+    def standing(self) -> str:
+        """What is paid and earned, to be compared with what somebody saw."""
+        return f"{self.terms} {self.revenue}"
+
+    @property
     def payout_told(self) -> str:
         return self.terms.told(self.offer.currency)
 
@@ -202,6 +224,28 @@ class PartnerPayout(Payout):
 
     def __str__(self) -> str:
         return f"{self.partner}: {self.terms}"
+
+    @property
+    def standing(self) -> str:
+        """What is paid, to be compared with what somebody saw."""
+        return str(self.terms)
+
+    @transaction.atomic
+    def end(self, *, by: Actor) -> None:
+        """From now on the partner is paid what everybody is.
+
+        :raises AlreadyEnded: when somebody was faster
+        """
+        details = {"event": self.replaces.event_name, "payout": str(self.terms)}
+        if not PartnerPayout.objects.filter(pk=self.pk).delete()[0]:
+            raise AlreadyEnded
+        Event.record(
+            EventKind.PARTNER_PAYOUT_ENDED,
+            by=by,
+            subject=self.replaces.offer,
+            partner=self.partner,
+            details=details,
+        )
 
     @property
     def payout_told(self) -> str:
