@@ -110,6 +110,12 @@ FROM (
 OF_A_CLICK = """id, at, is_unique, tracking_url, source_id, sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10,
     revenue_type, payout, referer, error_code, ip, offer_id, country_code, region, city, dma, carrier, isp, platform,
     os_version, device_make, device_model, browser, browser_version, device_type, language, is_robot"""
+# What the file of conversions has of each.
+OF_A_CONVERSION = """id, transaction_id, at, clicked_at, updated_at, offer_id, payout, sale_amount, is_event,
+    is_view_through, dma, sub1, sub2, sub3, sub4, sub5, sub6, sub7, sub8, sub9, sub10, source_id, payout_type, order_id,
+    coupon_code, event_name, ip, conversion_ip, country_code, region, city, carrier, isp, platform, os_version,
+    device_type, device_make, browser, language, user_agent, referer, adv1, adv2, adv3, adv4, adv5, status,
+    error_message"""
 # DuckDB's copy of the rows, with their types.
 COPIED = {
     "traffic_click": {
@@ -446,9 +452,7 @@ def exports(site: Site, rounds: int) -> list[str]:
     partner, key = next(iter(PARTNERS.values())), site.keys[0]
     client = Client(key)
     by_day = Asked("", ("offer", "sub1", "date"), "offer_id, sub1, date_trunc('day', at)", ALL)
-    conversions = (
-        f"SELECT {', '.join(COPIED['traffic_conversion'])} FROM traffic_conversion WHERE {where(ALL, partner)}"
-    )
+    conversions = f"SELECT {OF_A_CONVERSION} FROM traffic_conversion WHERE {where(ALL, partner)}"
     clicks = f"SELECT {OF_A_CLICK} FROM traffic_click WHERE {where(FORTNIGHT, partner)}"
     ways: dict[str, tuple[Callable[[], bytes], str]] = {
         "report by offer, sub1 and date as CSV": (

@@ -12,25 +12,24 @@ from partners.traffic.rows import (
     AS_RECORDED,
     CLICK_FIELDS,
     CONVERSION_FIELDS,
+    CONVERSION_OBJECTS,
     CONVERSION_TEXTS,
     DEVICE,
     EVENTS_COUNT,
     GEOLOCATION,
-    HOLD_STATUS,
     OFFER,
     WITH_HOLD,
     Offered,
     Question,
     Selection,
     Shape,
-    json_object,
+    held,
     literal,
     money,
     question,
-    row_of,
-    unix,
 )
 from partners.traffic.search import CLICK_CRITERIA, CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, number
+from portal.web.json_rows import Bare, Fields, JsonRow
 from portal.web.streams import csv_text
 
 STATUSES = " ".join(f"WHEN {literal(status)} THEN {literal(said)}" for status, said in ACCOUNT_STATUS.items())
@@ -45,15 +44,13 @@ WITH_SIDES = f"""
         JOIN {Advertiser._meta.db_table} advertiser ON advertiser.id = offer.advertiser_id
         WHERE offer.id = c.offer_id LIMIT 1
     ) a ON true"""  # noqa: S608 -- the names of our tables
-SIDES = {
-    "affiliate": json_object(
-        {
-            "network_affiliate_id": "c.partner_id",
-            "name": "coalesce(p.name, '')",
-            "account_status": f"CASE p.status {STATUSES} ELSE '' END",
-        }
-    ),
-    "advertiser": json_object({"network_advertiser_id": "coalesce(a.id, 0)", "name": "coalesce(a.name, '')"}),
+SIDES: Fields = {
+    "affiliate": {
+        "network_affiliate_id": Bare("c.partner_id"),
+        "name": "coalesce(p.name, '')",
+        "account_status": f"CASE p.status {STATUSES} ELSE '' END",
+    },
+    "advertiser": {"network_advertiser_id": Bare("coalesce(a.id, 0)"), "name": "coalesce(a.name, '')"},
 }
 # What the network gets stands where a partner reads what it gets itself.
 AMOUNTS = {
@@ -62,42 +59,32 @@ AMOUNTS = {
     "payout_type": "c.payout_type",
     "payout": money("c.payout"),
 }
-CONVERSION_COLUMNS = {**CONVERSION_FIELDS, **AMOUNTS, "network_affiliate_id": "c.partner_id", "notes": "c.notes"}
-CONVERSION = row_of(
-    {
-        **CONVERSION_COLUMNS,
-        "offer": json_object({"network_offer_id": "c.offer_id", "name": "o.name"}),
-        "relationship": json_object({"offer": OFFER, "events_count": EVENTS_COUNT, **SIDES}),
-    }
-)
-CLICK = row_of(
-    {
-        **CLICK_FIELDS,
-        **AMOUNTS,
-        "network_affiliate_id": "c.partner_id",
-        "relationship": json_object(
-            {
-                "offer": OFFER,
-                **SIDES,
-                "geolocation": json_object(GEOLOCATION),
-                "device_information": json_object(DEVICE),
-                "query_parameters": "c.parameters",
-            }
-        ),
-    }
-)
-HELD = json_object(
-    {
-        "on_hold_conversion_id": "h.id",
-        "network_id": "1",
-        "holding_period_end": unix("h.until"),
-        "status": HOLD_STATUS,
-        "conversion": CONVERSION,
-    }
-)
-CLICKS = Shape(CLICK, WITH_SIDES)
-CONVERSIONS = Shape(CONVERSION, WITH_SIDES)
-HOLDS = Shape(HELD, WITH_HOLD + WITH_SIDES)
+CONVERSION_COLUMNS = {
+    **CONVERSION_FIELDS,
+    **AMOUNTS,
+    "network_affiliate_id": Bare("c.partner_id"),
+    "notes": "c.notes",
+}
+CONVERSION: Fields = {
+    **CONVERSION_COLUMNS,
+    **CONVERSION_OBJECTS,
+    "relationship": {"offer": OFFER, "events_count": EVENTS_COUNT, **SIDES},
+}
+CLICK: Fields = {
+    **CLICK_FIELDS,
+    **AMOUNTS,
+    "network_affiliate_id": Bare("c.partner_id"),
+    "relationship": {
+        "offer": OFFER,
+        **SIDES,
+        "geolocation": GEOLOCATION,
+        "device_information": DEVICE,
+        "query_parameters": Bare("c.parameters"),
+    },
+}
+CLICKS = Shape(JsonRow(CLICK), WITH_SIDES)
+CONVERSIONS = Shape(JsonRow(CONVERSION), WITH_SIDES)
+HOLDS = Shape(JsonRow(held(CONVERSION)), WITH_HOLD + WITH_SIDES)
 
 SIDES_SEARCHED = {
     "affiliate": Criterion("partner_id", number),

@@ -1,7 +1,7 @@
 """Clicks and conversions as the API answers them (wire.md sections 4 and 5): each row's one definition.
 
-It is an SQL expression, and PostgreSQL makes the JSON of it. So the row that is looked up, the one in a list and the
-one in a stream of millions cannot differ, and Python only passes the bytes on. ``c`` is the row of the traffic, ``o``
+It is an SQL expression for each field, and ``JsonRow`` makes the object of what PostgreSQL sends. So the row that is
+looked up, the one in a list and the one in a stream of millions cannot differ. ``c`` is the row of the traffic, ``o``
 its offer.
 """
 
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db import DEFAULT_DB_ALIAS, models
+from django.db.models import Count, Window
 
 from partners.offers.models import Offer
 from partners.traffic.models import Conversion, Hold, Refusal
@@ -21,7 +22,8 @@ from partners.traffic.models.visits import SUBS
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import DECIMALS
 from portal.network.rates import Factor
-from portal.web.streams import csv_text
+from portal.web.json_rows import Bare, Fields, JsonRow
+from portal.web.streams import copy_rows, csv_text
 
 
 def literal(text: str) -> str:
@@ -33,8 +35,8 @@ def hex_of(column: str) -> str:
     return f"encode(uuid_send({column}), 'hex')"
 
 
-def unix(column: str) -> str:
-    return f"coalesce(floor(extract(epoch FROM {column}))::bigint, 0)"
+def unix(column: str) -> Bare:
+    return Bare(f"coalesce(floor(extract(epoch FROM {column}))::bigint, 0)")
 
 
 def decimals_of_the_currency() -> str:
@@ -45,30 +47,31 @@ def decimals_of_the_currency() -> str:
     return f"CASE o.currency{cases} ELSE 2 END"
 
 
-def money(column: str) -> str:
+def money(column: str) -> Bare:
     """Rounded as ``portal.network.currencies.rounded`` does."""
-    return f"round({column} * o.factor, {decimals_of_the_currency()})"
+    return Bare(f"round({column} * o.factor, {decimals_of_the_currency()})")
 
 
 def address(column: str) -> str:
     return f"coalesce(host({column}), '')"
 
 
-def truth(condition: str) -> str:
+def truth(condition: str) -> Bare:
     """Never null."""
-    return f"coalesce({condition}, false)"
+    return Bare(f"coalesce({condition}, false)")
 
 
 COUNTRY = f"coalesce({literal(json.dumps(COUNTRIES, ensure_ascii=False))}::jsonb ->> c.country_code, c.country_code)"
 # The market areas of the United States have numbers; what is none is left out.
-DMA = "CASE WHEN c.dma ~ '^[0-9]{1,9}$' THEN c.dma::int ELSE 0 END"
+DMA = Bare("CASE WHEN c.dma ~ '^[0-9]{1,9}$' THEN c.dma::int ELSE 0 END")
 SUB_FIELDS = {sub: f"c.{sub}" for sub in SUBS}
-OFFER = "json_build_object('network_offer_id', c.offer_id, 'name', o.name, 'offer_status', o.status)"
+OFFER_ID = Bare("c.offer_id")
+OFFER: Fields = {"network_offer_id": OFFER_ID, "name": "o.name", "offer_status": "o.status"}
 REASONS = " ".join(f"WHEN {refusal.value} THEN {literal(str(refusal.label))}" for refusal in Refusal if refusal.value)
-EVENTS_COUNT = f"""(
+EVENTS_COUNT = Bare(f"""(
     SELECT count(*) FROM {Conversion._meta.db_table} e
     WHERE e.partner_id = c.partner_id AND e.transaction_id = c.transaction_id AND e.is_event
-)"""  # noqa: S608 -- the name of our table
+)""")  # noqa: S608 -- the name of our table
 
 # Name to expression, in the order in which they are answered.
 CONVERSION_TEXTS = {
@@ -105,21 +108,21 @@ CONVERSION_FIELDS = {
     "conversion_unix_timestamp": unix("c.at"),
     "click_unix_timestamp": unix("c.clicked_at"),
     "updated_unix_timestamp": unix("c.updated_at"),
-    "network_offer_id": "c.offer_id",
+    "network_offer_id": OFFER_ID,
     "revenue": money("c.payout"),
     "payout": money("c.payout"),
     "sale_amount": money("c.sale_amount"),
-    "is_event": "c.is_event",
-    "is_view_through": "c.is_view_through",
+    "is_event": Bare("c.is_event"),
+    "is_view_through": Bare("c.is_view_through"),
     "dma": DMA,
     **CONVERSION_TEXTS,
 }
-CONVERSION_OBJECTS = {
-    "offer": "json_build_object('network_offer_id', c.offer_id, 'name', o.name)",
-    "relationship": f"json_build_object('offer', {OFFER}, 'events_count', {EVENTS_COUNT})",
+CONVERSION_OBJECTS: Fields = {
+    "offer": {"network_offer_id": OFFER_ID, "name": "o.name"},
+    "relationship": {"offer": OFFER, "events_count": EVENTS_COUNT},
 }
 
-GEOLOCATION = {
+GEOLOCATION: Fields = {
     "country_code": "c.country_code",
     "country_name": COUNTRY,
     "region_code": "coalesce(c.place ->> 'region_code', '')",
@@ -133,7 +136,7 @@ GEOLOCATION = {
     "is_proxy": truth("c.place -> 'is_proxy' = 'true'::jsonb"),
     "postal_code": "coalesce(c.place ->> 'postal_code', '')",
 }
-DEVICE = {
+DEVICE: Fields = {
     "is_mobile": truth("lower(c.device_type) IN ('mobile', 'phone', 'smartphone', 'tablet')"),
     "platform_name": "c.platform",
     "os_version": "c.os_version",
@@ -144,61 +147,52 @@ DEVICE = {
     "browser_version": "c.browser_version",
     "device_type": "c.device_type",
     "language": "c.language",
-    "is_robot": "c.is_robot",
+    "is_robot": Bare("c.is_robot"),
 }
 
 
-def json_object(fields: dict[str, str]) -> str:
-    return f"json_build_object({', '.join(f'{literal(name)}, {value}' for name, value in fields.items())})"
-
-
-CLICK_FIELDS = {
+CLICK_FIELDS: dict[str, str] = {
     "transaction_id": hex_of("c.id"),
     "unix_timestamp": unix("c.at"),
-    "is_unique": "c.is_unique::int",
+    "is_unique": Bare("c.is_unique::int"),
     "tracking_url": "c.tracking_url",
     "source_id": "c.source_id",
     **SUB_FIELDS,
     "revenue_type": "c.payout_type",
     "revenue": money("c.payout"),
     "referer": "c.referer",
-    "error_code": "c.error_code",
+    "error_code": Bare("c.error_code"),
     "error_message": f"CASE c.error_code {REASONS} ELSE '' END",
     "user_ip": address("c.ip"),
     "currency_id": "o.currency",
-    "relationship": json_object(
-        {
-            "offer": OFFER,
-            "geolocation": json_object(GEOLOCATION),
-            "device_information": json_object(DEVICE),
-            "query_parameters": "c.parameters",
-        }
-    ),
 }
-
-
-def row_of(fields: dict[str, str]) -> str:
-    """One JSON value. An object takes fifty pairs at most, a row any number of columns."""
-    columns = ", ".join(f'{value} AS "{name}"' for name, value in fields.items())
-    return f"(SELECT row_to_json(r) FROM (SELECT {columns}) r)"  # noqa: S608 -- our own words
-
-
-CLICK = row_of(CLICK_FIELDS)
-CONVERSION = row_of({**CONVERSION_FIELDS, **CONVERSION_OBJECTS})
+CLICK: Fields = {
+    **CLICK_FIELDS,
+    "relationship": {
+        "offer": OFFER,
+        "geolocation": GEOLOCATION,
+        "device_information": DEVICE,
+        "query_parameters": Bare("c.parameters"),
+    },
+}
+CONVERSION: Fields = {**CONVERSION_FIELDS, **CONVERSION_OBJECTS}
 HOLD_STATUS = f"""CASE
     WHEN h.ended_at IS NULL THEN {literal(Conversion.Status.ON_HOLD)}
     WHEN h.outcome = {literal(Hold.Outcome.REJECTED)} THEN {literal(Conversion.Status.REJECTED)}
     ELSE {literal(Conversion.Status.APPROVED)}
 END"""
-HELD = json_object(
-    {
-        "on_hold_conversion_id": "h.id",
-        "network_id": "1",
+
+
+def held(conversion: Fields) -> Fields:
+    return {
+        "on_hold_conversion_id": Bare("h.id"),
+        "network_id": Bare("1"),
         "holding_period_end": unix("h.until"),
         "status": HOLD_STATUS,
-        "conversion": CONVERSION,
+        "conversion": conversion,
     }
-)
+
+
 WITH_HOLD = f"JOIN {Hold._meta.db_table} h ON h.partner_id = c.partner_id AND h.conversion_id = c.id"
 
 
@@ -206,7 +200,7 @@ WITH_HOLD = f"JOIN {Hold._meta.db_table} h ON h.partner_id = c.partner_id AND h.
 class Shape:
     """What is answered of each row, and what has to be joined for it beside the offer."""
 
-    value: str
+    row: JsonRow
     joins: str = ""
 
 
@@ -218,7 +212,8 @@ class Offered:
     parameters: tuple[Any, ...] = ()
 
 
-CLICKS, CONVERSIONS, HOLDS = Shape(CLICK), Shape(CONVERSION), Shape(HELD, WITH_HOLD)
+CLICKS, CONVERSIONS = Shape(JsonRow(CLICK)), Shape(JsonRow(CONVERSION))
+HOLDS = Shape(JsonRow(held(CONVERSION)), WITH_HOLD)
 OFFERS = Offer._meta.db_table
 # LIMIT makes it a look-up for each row. As a plain join it is hashed, which loses the order of the index that the rows
 # come from: a stream then sorts all of them, on disk, before its first one.
@@ -266,9 +261,11 @@ def said_outside(order: Any) -> str:
     return f"{column} DESC" if order.startswith("-") else column
 
 
-def streamed(selection: Selection, shape: Shape, offered: Offered = AS_RECORDED) -> Question:
-    """The query of a stream: its one column is the row as JSON."""
-    return question(selection, shape.value, shape.joins, offered)
+def streamed(
+    selection: Selection, shape: Shape, offered: Offered = AS_RECORDED
+) -> tuple[str, tuple[Any, ...], JsonRow]:
+    """The query of a stream, and what makes JSON of its rows."""
+    return *question(selection, shape.row.columns, shape.joins, offered), shape.row
 
 
 def exported(selection: Selection, offered: Offered = AS_RECORDED) -> Question:
@@ -285,10 +282,10 @@ def looked_up(rows: Selection, ids: Sequence[UUID], shape: Shape, offered: Offer
     if not ids:
         return []
     chosen = rows.filter(id__in=ids).order_by()
-    sql, parameters = question(chosen, f"c.id, {shape.value}::text", shape.joins, offered)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        found = {row[0]: row[1].encode() for row in cursor.fetchall()}
+    found = {}
+    for copied in copy_rows(*question(chosen, f"c.id, {shape.row.columns}", shape.joins, offered)):
+        found_id, _, row = copied.partition(b"\t")
+        found[UUID(found_id.decode())] = shape.row(row)
     return [found[one] for one in ids if one in found]
 
 
@@ -297,9 +294,11 @@ def page_of(
 ) -> tuple[list[bytes], int]:
     """A page of the rows in their order, and how many there are.
 
-    What is sorted and skipped are ids alone; only the rows of the page are read as a whole.
+    What is sorted, counted and skipped are ids alone; only the rows of the page are read as a whole.
     """
-    total = rows.order_by().count()
     first = (page - 1) * page_size
-    ids = list(rows.values_list("id", flat=True)[first : first + page_size]) if first < total else []
-    return looked_up(rows, ids, shape, offered), total
+    counted = rows.annotate(total=Window(Count("*"))).values_list("id", "total")[first : first + page_size]
+    chosen = list(counted)
+    # Beyond the last page there is no row to say it.
+    total = chosen[0][1] if chosen else rows.order_by().count() if page > 1 else 0
+    return looked_up(rows, [each for each, _ in chosen], shape, offered), total

@@ -19,6 +19,7 @@ from django.utils.http import content_disposition_header
 from psycopg import pq, sql
 
 from portal.web.exports import STARTS_FORMULA
+from portal.web.json_rows import JsonRow
 
 # What is handed to the web server at a time, at least. COPY sends a message for each row, and a call for each would
 # cost more than the row.
@@ -31,6 +32,7 @@ BEGINS_WITHIN_SECONDS = 50
 AT_ONCE = 4
 AT_ONCE_EACH = 2
 
+TEXT = "FORMAT text"
 CSV = "FORMAT csv, HEADER true"
 # One column as it is: what would have to be quoted in it are characters that JSON has no way to hold.
 RAW = "FORMAT csv, HEADER false, DELIMITER E'\\x02', QUOTE E'\\x01'"
@@ -48,18 +50,23 @@ def csv_out(query: Query, parameters: Parameters = None) -> Blocks:
     return copy_out(query, parameters, CSV)
 
 
-def json_lines(query: Query, parameters: Parameters = None) -> Blocks:
-    """One JSON value a line (NDJSON), of a query whose one column is that value.
+def json_lines(query: Query, parameters: Parameters = None, row: JsonRow | None = None) -> Blocks:
+    """One JSON value a line (NDJSON): what ``row`` makes of each row of the query, or its one column.
 
     The column is ``jsonb``, or ``json`` that the query itself has built: stored ``json`` keeps its line breaks.
     """
-    return copy_out(query, parameters, RAW)
+    if row is None:
+        yield from copy_out(query, parameters, RAW)
+        return
+    with closing(copy_out(query, parameters)) as blocks:
+        for block in blocks:
+            yield b"".join(row(line) + b"\n" for line in lines_of(block))
 
 
-def json_array(name: str, query: Query, parameters: Parameters = None) -> Blocks:
-    """``{"name":[…]}`` of a query as ``json_lines`` takes it."""
+def json_array(name: str, query: Query, parameters: Parameters = None, row: JsonRow | None = None) -> Blocks:
+    """``{"name":[…]}`` of what ``json_lines`` takes."""
     opening = b"{%s:[" % json.dumps(name).encode()
-    with closing(json_lines(query, parameters)) as blocks:
+    with closing(json_lines(query, parameters, row)) as blocks:
         for block in blocks:
             # A block ends with a line, and no value has a line break inside.
             yield opening + block[:-1].replace(b"\n", b",\n")
@@ -76,7 +83,33 @@ def csv_text(expression: str) -> str:
     return f"CASE WHEN ascii({expression}) IN ({codes}) THEN '''' || ({expression}) ELSE {expression} END"
 
 
-def copy_out(query: Query, parameters: Parameters = None, options: str = "FORMAT text") -> Blocks:
+def copy_rows(query: Query, parameters: Parameters = None) -> list[bytes]:
+    """The rows in COPY's text format, at once, on the connection of whoever asks.
+
+    :raises django.db.Error:
+    """
+    return lines_of(copied(statement_of(query, TEXT), parameters))
+
+
+def copied(statement: sql.Composed, parameters: Parameters) -> bytes:
+    connection.ensure_connection()
+    # Not connection.cursor(), which in DEBUG is one that cannot copy with parameters.
+    cursor = connection.create_cursor()
+    with connection.wrap_database_errors, cursor, cursor.copy(statement, parameters) as copy:
+        return b"".join(copy)
+
+
+def statement_of(query: Query, options: str) -> sql.Composed:
+    inner = query if isinstance(query, sql.Composable) else sql.SQL(query)
+    return sql.SQL("COPY ({}) TO STDOUT WITH ({})").format(inner, sql.SQL(options))
+
+
+def lines_of(block: bytes) -> list[bytes]:
+    """The rows of a block: each ends with a line feed, and has none inside."""
+    return block.split(b"\n")[:-1]
+
+
+def copy_out(query: Query, parameters: Parameters = None, options: str = TEXT) -> Blocks:
     """What ``COPY (query) TO STDOUT`` sends, in blocks of whole rows; no more of it is read than is asked for.
 
     It runs on a connection of its own, for up to EXPORT_STATEMENT_TIMEOUT_MS, and sees what is committed. Closing the
@@ -85,14 +118,9 @@ def copy_out(query: Query, parameters: Parameters = None, options: str = "FORMAT
 
     :raises django.db.Error: on the first ``next()``, or later if the query fails halfway
     """
-    inner = query if isinstance(query, sql.Composable) else sql.SQL(query)
-    statement = sql.SQL("COPY ({}) TO STDOUT WITH ({})").format(inner, sql.SQL(options))
+    statement = statement_of(query, options)
     if connection.in_atomic_block:
-        # Not connection.cursor(), which in DEBUG is one that cannot copy with parameters.
-        cursor = connection.create_cursor()
-        with connection.wrap_database_errors, cursor, cursor.copy(statement, parameters) as copy:
-            everything = b"".join(copy)
-        if everything:
+        if everything := copied(statement, parameters):
             yield everything
         return
     own = connection.copy()
