@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
     path("", include("portal.accounts.urls")),
     path("", include("portal.network.urls")),
+    path("", include("portal.notifications.urls")),
     path("", include("partners.urls")),
     path("", include("partners.billing.urls")),
     path("", include("partners.reporting.urls")),

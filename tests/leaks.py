@@ -1,4 +1,5 @@
-"""Hunts for keys: none that was issued during a test may stand in the database or the log output when it ends.
+"""Hunts for keys: none that was issued during a test may stand in the database, in a mail or in the log output when it
+ends.
 
 conftest.py imports the hooks. A test that issues no key costs nothing.
 """
@@ -10,6 +11,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core import mail
 from django.db import connection
 
 import keys.models.key
@@ -55,7 +57,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     # Before the teardown, while the test's own transaction still shows what it wrote.
     yield
     if made:
-        leaks = [*leaks_in_database(made), *(f"log output: {line}" for line in said if holds_any(line, made))]
+        leaks = [
+            *leaks_in_database(made),
+            *leaks_in_mails(made),
+            *(f"log output: {line}" for line in said if holds_any(line, made)),
+        ]
         assert not leaks, "A key that was issued during this test stands in " + "; ".join(leaks)
 
 
@@ -73,6 +79,13 @@ def leaks_in_database(secrets: list[str]) -> list[str]:
         found = [f"the table {table}" for (table,) in cursor.fetchall()]
     opened = [str(session.get_decoded()) for session in Session.objects.all()]
     return found + ["a session" for text in opened if holds_any(text, secrets)]
+
+
+def leaks_in_mails(secrets: list[str]) -> list[str]:
+    """Which mails hold one of the secrets, in their text or in HTML."""
+    sent = getattr(mail, "outbox", [])
+    parts = [(each, [each.subject, each.body, *(text for text, _ in each.alternatives)]) for each in sent]
+    return [f"a mail: {each.subject}" for each, texts in parts if holds_any("\n".join(map(str, texts)), secrets)]
 
 
 def holds_any(text: str, secrets: list[str]) -> bool:

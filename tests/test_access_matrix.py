@@ -32,6 +32,8 @@ from partners.offers.models import Advertiser, Category, Offer, PayoutType, Term
 from partners.postbacks.models import Postback
 from partners.traffic.models import TrafficBlock, TrafficControl
 from portal.accounts.models import Role, User
+from portal.notifications.kinds import Kind
+from portal.notifications.models import Notification
 from portal.status.models import Notice
 from portal.web.access import every_view_declares_its_access, public, routed_views
 from tests.conftest import SETUP, Browse
@@ -53,7 +55,9 @@ ELSEWHERE = ("v1/", "ui/")
 
 
 @pytest.fixture
-def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client], network: object) -> dict[str, str]:
+def objects(
+    acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client], paul: User, network: object
+) -> dict[str, str]:
     """What stands for each parameter of a URL: something of Acme's, or somebody who may do nothing."""
     key, secret = acme_key
     network_key, _ = Key.generate_network_key(by=SETUP, replacing=None)
@@ -74,6 +78,7 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
     payment = invoice.record_payment(amount=Decimal(1), method=Payment.Method.OTHER, paid_on=date(2026, 2, 1), by=SETUP)
     offer = offer_open_to(acme)
     waiting = offer.apply(partner=Partner.create(by=SETUP, name="Waiting Media"), by=SETUP)
+    Notification.tell(Kind.POSTBACK_PAUSED, subject="Paused", once="one of his", partner=acme, by=SETUP)
     control = TrafficControl.add(
         name="No coupons",
         control_type="blacklist",
@@ -99,6 +104,7 @@ def objects(acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client
         "user_id": str(invited.pk),
         "role_id": str(low.pk),
         "pattern_id": str(Pattern.objects.get().pk),
+        "notification_id": str(Notification.objects.get(user=paul, once="one of his").pk),
         "notice_id": str(Notice.post(text="Slow today", severity="info", by=SETUP).pk),
         "form": "csv",
         "who": "MQ",

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import time
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import connection
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.timezone import now
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.job_context import JobContext
 
 from partners.postbacks.delivering import Shift
-from partners.postbacks.models import ATTEMPTS_KEPT, Attempt, Delivery, Postback
-from portal.accounts.models import User
-from portal.network.models import Network
+from partners.postbacks.models import ATTEMPTS_KEPT, Attempt, Delivery
 
 # A shift ends when the next one begins, and a job that begins late makes no difference: the queue is a table.
 SHIFT_SECONDS = 60.0
 DROPPED_A_BATCH = 5000
-PATIENTLY = RetryStrategy(max_attempts=8, exponential_wait=4)
 
 
 # No lock: what two shifts do at once they divide among themselves, and one whose worker was killed keeps nobody out.
@@ -62,45 +54,3 @@ def forget(timestamp: int) -> None:
         pass
     while Delivery.objects.all().drop_before(oldest, most=DROPPED_A_BATCH):
         pass
-
-
-@app.task(name="postbacks.tell_paused", retry=PATIENTLY)
-def tell_paused(postback_id: int) -> None:
-    """Has a mail sent to each of those who look after the postback: a job each, so that none is told twice because
-    another's mail could not be sent."""
-    postback = Postback.objects.select_related("partner").get(pk=postback_id)
-    users = User.objects.active().filter(partner=postback.partner_id)
-    for user_id in [*users.order_by("pk").values_list("pk", flat=True), postback.partner.manager_id]:
-        if user_id is not None:
-            send_paused.defer(postback_id=postback_id, user_id=user_id)
-
-
-@app.task(name="postbacks.send_paused", retry=PATIENTLY)
-def send_paused(postback_id: int, user_id: int) -> None:
-    """Mails that the postback is paused; to nobody when it works again by now, or the user is deactivated."""
-    postback = Postback.objects.kept().select_related("partner", "offer").filter(pk=postback_id).first()
-    user = User.objects.active().filter(pk=user_id).first()
-    if postback is None or user is None or not postback.is_given_up:
-        return
-    is_own = user.partner_id is not None
-    last = postback.attempts.failed().newest_first().exclude(delivery=None).first()
-    path = reverse("postbacks:own") if is_own else reverse("postbacks:partner", args=[postback.partner_id])
-    network = Network.load()
-    context = {
-        "user": user,
-        "postback": postback,
-        "last": last,
-        "is_own": is_own,
-        "network": network,
-        "link": settings.BASE_URL + path,
-        "base_url": settings.BASE_URL,
-    }
-    subject, _, text = render_to_string("postbacks/mail/paused.txt", context).lstrip().partition("\n")
-    message = EmailMultiAlternatives(
-        subject=subject.strip(),
-        body=text.lstrip(),
-        to=[user.email],
-        reply_to=[network.support_email] if network.support_email else None,
-    )
-    message.attach_alternative(render_to_string("postbacks/mail/paused.html", context), "text/html")
-    message.send()

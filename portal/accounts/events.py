@@ -90,6 +90,7 @@ class EventKind(models.TextChoices):
         "Password reset requested",
     )
     PASSWORD_RESET = "user.password_reset", "Password reset"
+    NOTIFICATIONS_CHOSEN = "user.notifications_chosen", "Notifications chosen"
     IMPERSONATION_STARTED = "impersonation.started", "Impersonation started"
     IMPERSONATION_ENDED = "impersonation.ended", "Impersonation ended"
     HISTORY_EXPORTED = "history.exported", "History Logs exported"

@@ -99,3 +99,5 @@ REVEAL_OWN_KEYS = PartnerRight(behalf=ISSUE_PARTNER_KEYS)
 SIGNED_IN = OwnRight("an account")
 # A password is its owner's alone: whoever views as somebody else must not be able to take the account over.
 OWN_PASSWORD = OwnRight("your own account: stop viewing as somebody else first", for_impersonator=False)
+# What somebody was told, and wants to be told, is theirs: a look over their shoulder must not hide it from them.
+OWN_NOTIFICATIONS = OwnRight("your own account: stop viewing as somebody else first", for_impersonator=False)

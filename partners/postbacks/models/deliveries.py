@@ -19,7 +19,6 @@ from uuid import UUID
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils.timezone import now
-from procrastinate.contrib.django import app
 
 from partners.macros import Template
 from partners.models import Partner
@@ -149,8 +148,6 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         postback.save(update_fields=["failures"])
         if postback.failures >= FAILURES_TO_PAUSE and postback.paused_at is None and postback.removed_at is None:
             postback.pause_after(problem, by=DELIVERY)
-            # Jobs are in a module above this one.
-            app.configure_task("postbacks.tell_paused").defer(postback_id=postback.pk)
 
     def drop_before(self, moment: datetime, *, most: int) -> int:
         """Removes, of so many oldest ones, those from before then of which no attempt is kept, and says how many."""

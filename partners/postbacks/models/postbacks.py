@@ -16,6 +16,8 @@ from partners.postbacks.targets import refusal_of
 from partners.postbacks.vocabulary import POSTBACK
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
+from portal.notifications.kinds import Kind
+from portal.notifications.models import Notification
 from portal.web.edits import ChangedMeanwhile
 
 if TYPE_CHECKING:
@@ -301,7 +303,7 @@ class Postback(models.Model):
         self.deliveries.open().filter(is_under_way=False).update(given_up_at=now(), due_at=None)
 
     def pause_after(self, problem: str, *, by: Actor) -> None:
-        """Pauses it because attempt after attempt failed, the last one for ``problem``.
+        """Pauses it because attempt after attempt failed, the last one for ``problem``, and tells whom it concerns.
 
         :raises AlreadyPaused: when it was paused before
         :raises AlreadyRemoved: when it is gone
@@ -311,6 +313,14 @@ class Postback(models.Model):
         active = Postback.objects.active()
         self._turn(active, EventKind.POSTBACK_PAUSED, AlreadyPaused, by=by, details=details, **pausing)
         self.deliveries.open().filter(is_under_way=False).update(due_at=None)
+        Notification.tell(
+            Kind.POSTBACK_PAUSED,
+            subject=f"{self} is paused",
+            once=f"{self.pk} {self.paused_at:%Y-%m-%dT%H:%M:%S.%f}",
+            partner=self.partner,
+            by=by,
+            facts={"URL": self.url, "Failed in a row": str(self.failures), "The last one": problem},
+        )
 
     def _turn(
         self,

@@ -27,6 +27,7 @@ from partners.postbacks.models import (
 )
 from partners.postbacks.models.deliveries import CUT_SHORT, LEASE, PAUSES, TRIED_FOR
 from portal.accounts.models import Event, User
+from portal.notifications.models import Notification
 from tests.conftest import SETUP
 from tests.partners.postbacks.conftest import Add, Convert, deliver_due
 from tests.partners.postbacks.receiver import Receiver, answering
@@ -164,7 +165,7 @@ def test_a_result_that_comes_after_the_lease_decides_nothing(postback: Postback,
 
 
 def test_ten_failures_in_a_row_pause_the_postback_and_tell_everybody(
-    postback: Postback, convert: Convert, acme: Partner, paul: User, vera: User, otto: User, mailoutbox: list[Any]
+    postback: Postback, convert: Convert, acme: Partner, paul: User, vera: User, otto: User
 ) -> None:
     acme.change(by=SETUP, manager=vera)
     for _ in range(12):
@@ -179,19 +180,10 @@ def test_ten_failures_in_a_row_pause_the_postback_and_tell_everybody(
     event = Event.objects.filter(kind="postback.paused").get()
     assert event.details == {"reason": "10 attempts in a row failed", "the last one": "It answered 503."}
     assert claim() == []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = 'postbacks.tell_paused'")
-        assert cursor.fetchall() != []
-
-    jobs.send_paused(postback.pk, paul.pk)
-    jobs.send_paused(postback.pk, vera.pk)
-
-    own, managers = mailoutbox
-    assert (own.to, managers.to) == ([paul.email], [vera.email])
-    assert "/my/postbacks/" in own.body
-    assert f"/partners/{acme.pk}/postbacks/" in managers.body
-    assert "It answered 503." in own.body
-    assert postback.url.split("{")[0] in own.alternatives[0][0]
+    own, managers = Notification.objects.filter(kind="postback.paused").order_by("path")
+    assert (own.user, own.path) == (paul, "/my/postbacks/")
+    assert (managers.user, managers.path) == (vera, f"/partners/{acme.pk}/postbacks/")
+    assert own.facts == [["URL", postback.url], ["Failed in a row", "10"], ["The last one", "It answered 503."]]
 
 
 def test_a_success_ends_the_row_of_failures(postback: Postback, convert: Convert) -> None:
