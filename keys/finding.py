@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from keys.models import Key
-from keys.secret import KEY_BYTES, KEY_LENGTH, is_well_formed
+from keys.models import Key, ShareLink
+from keys.secret import KEY_LENGTH, SECRET_BYTES, digest_of, is_secret_of
 
 # Stores of compressed objects, in which no text is found; `git log --patch | scan_for_keys -` looks into a history.
 SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
 LONGEST_LINE = 1 << 20
+ASKED_AT_ONCE = 500
+
+# What a secret can turn out to be: a key, live or not, or a one-time link to one.
+Found = Key | ShareLink
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A well-formed key in a text; ``line`` counts from 1. The key itself stays out of its repr."""
+    """A well-formed key, or token of a one-time link, in a text; ``line`` counts from 1. It itself stays out
+    of the repr."""
 
     place: str
     line: int
@@ -37,9 +43,9 @@ def search(place: str, stream: BinaryIO) -> Iterator[Finding]:
     line, rest = 1, b""
     while piece := stream.readline(LONGEST_LINE):
         text = rest + piece
-        for match in KEY_BYTES.finditer(text):
+        for match in SECRET_BYTES.finditer(text):
             secret = match.group().decode("ascii")
-            if is_well_formed(secret):
+            if is_secret_of(secret[:7], secret):
                 yield Finding(place, line, secret)
         if piece.endswith(b"\n"):
             line, rest = line + 1, b""
@@ -67,10 +73,19 @@ def files_under(paths: Iterable[Path]) -> Iterator[Path]:
                     yield file
 
 
-def owners_of(findings: Iterable[Finding]) -> Iterator[tuple[Finding, Key | None]]:
-    """Each finding with the key it is; None when no key of this network has ever been that text."""
-    known: dict[str, Key | None] = {}
-    for finding in findings:
-        if finding.secret not in known:
-            known[finding.secret] = Key.objects.opened_by(finding.secret)
-        yield finding, known[finding.secret]
+def owners_of(findings: Iterable[Finding]) -> Iterator[tuple[Finding, Found | None]]:
+    """Each finding with what it is; None when nothing of this network has ever been that text."""
+    rest = iter(findings)
+    while batch := list(islice(rest, ASKED_AT_ONCE)):
+        known = known_among({finding.secret for finding in batch})
+        for finding in batch:
+            yield finding, known.get(finding.secret)
+
+
+def known_among(secrets: Collection[str]) -> dict[str, Found]:
+    """What those of the secrets are that this network has made."""
+    by_digest = {digest_of(secret): secret for secret in secrets}
+    keys = Key.objects.select_related("partner").filter(digest__in=by_digest)
+    links = ShareLink.objects.select_related("key__partner").filter(digest__in=by_digest)
+    found: list[Found] = [*keys, *links]
+    return {by_digest[bytes(each.digest)]: each for each in found}

@@ -16,12 +16,12 @@ __all__ = [
     "AFFILIATE_PREFIX",
     "ALPHABET",
     "CHECKSUM_LENGTH",
-    "KEY_BYTES",
     "KEY_LENGTH",
     "LOOKS_LIKE_A_KEY",
     "NETWORK_PREFIX",
     "RANDOM_LENGTH",
     "REDACTED",
+    "SECRET_BYTES",
     "SHARE_PREFIX",
     "RedactingFormatter",
     "checksum",
@@ -41,7 +41,8 @@ NETWORK_PREFIX = "lk_net_"
 SHARE_PREFIX = "lk_one_"
 
 PATTERN = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{38}")
-KEY_BYTES = re.compile(PATTERN.pattern.encode("ascii"))
+# What is worth finding in a text: keys, and the tokens of one-time links.
+SECRET_BYTES = re.compile(rb"lk_(?:aff|net|one)_[0-9A-Za-z]{38}")
 KEY_LENGTH = len(AFFILIATE_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
 # Wider than a key: what someone cut short, or ran together with its neighbour, is still half a secret. An advertiser's
 # token, lk_adv_…, and a one-time link's, lk_one_…, open nothing of the API, but are as little to be written down.

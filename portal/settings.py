@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "partners.reporting",
     "partners.billing",
     "keys",
+    "keys.leaks",
     "apilog",
     "apilog.patterns",
     "portal.status",
@@ -75,6 +76,8 @@ MIDDLEWARE = [
     # First, and with none of the site's middleware before it: there are more visitors who follow links than all
     # others together, and they have no cookie, no session and no CSRF token.
     "partners.traffic.arrivals.middleware.TrackingMiddleware",
+    # Reports of leaked keys come from a machine, too, and prove by their signature whose they are.
+    "keys.leaks.middleware.LeakReportMiddleware",
     # A call passes none of the site's middleware: it has no cookie, no session, no CSRF token, and must never be
     # redirected.
     "portal.api.ApiMiddleware",
@@ -248,6 +251,11 @@ PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 
 # Whether postbacks may call private addresses, this machine's among them: for closed networks, and for tests.
 POSTBACKS_ALLOW_PRIVATE = env.bool("POSTBACKS_ALLOW_PRIVATE", default=False)
+
+# The public keys whose owner may report leaked keys: IDENTIFIER:KEY, the key as in its PEM file without line ends.
+LEAK_SIGNING_KEYS: list[str] = env.list("LEAK_SIGNING_KEYS", default=[])
+# Where the worker looks for them, in GitHub's format; it looks nowhere while this is empty.
+LEAK_SIGNING_KEYS_URL = env.str("LEAK_SIGNING_KEYS_URL", default="")
 
 # Where each machine keeps the last known states, for the day on which the database cannot be asked.
 STATUS_SNAPSHOT = Path(env.str("STATUS_SNAPSHOT", default=str(BASE_DIR / "var" / "status.json")))

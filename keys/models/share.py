@@ -89,6 +89,21 @@ class ShareLink(models.Model):
         if not self.key.is_live:
             raise NotRevealable
 
+    @property
+    def is_live(self) -> bool:
+        """Whether opening it would show the key."""
+        return self.viewed_at is None and self.expires_at > timezone.now() and self.key.is_live
+
+    @property
+    def was_ended(self) -> bool:
+        """Whether it was closed before its day was over; a minute makes room for the time that making it took."""
+        return self.expires_at < self.created_at + LASTS - timedelta(minutes=1)
+
+    def end(self) -> bool:
+        """Closes the link; answers whether it was still good. The event is the caller's."""
+        now = timezone.now()
+        return bool(ShareLink.objects.filter(pk=self.pk, viewed_at=None, expires_at__gt=now).update(expires_at=now))
+
     @transaction.atomic
     def view(self, *, by: Actor) -> str:
         """Answers the key's secret, this once, and leaves the event. Of two who view it at once, one sees it.

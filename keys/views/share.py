@@ -60,6 +60,8 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
     except LinkUsed:
         return gone(request, "This link has shown its key, and it does so once.")
     except LinkExpired:
+        if link.was_ended:
+            return gone(request, "This link was found where strangers could read it, so it was closed.")
         return gone(request, "This link was good for 24 hours, and they are over.")
     except NotRevealable:
         return gone(request, "The key behind this link opens nothing any more.")

@@ -42,6 +42,7 @@ class Network(models.Model):
     budget_requests = models.PositiveIntegerField("requests", default=60)
     budget_seconds = models.PositiveIntegerField("seconds", default=60)
     log_retention_days = models.PositiveIntegerField("days the API Log is kept", default=90, db_default=90)
+    revokes_leaked_keys = models.BooleanField("revoke keys that are found in public", default=True, db_default=True)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 

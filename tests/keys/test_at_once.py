@@ -14,11 +14,13 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from keys.models import AlreadyIssued, AlreadyListed, Key, NetworkKeyChanged
+from keys.leaks.models import Leak, Place
+from keys.models import AlreadyIssued, AlreadyListed, AlreadyRevoked, Key, NetworkKeyChanged
 from keys.networks import parse_network
 from keys.secret import digest_of
 from partners.models import Partner
 from portal.accounts.models import Event, User
+from portal.network.models import Network
 from tests.conftest import SETUP, Browse
 from tests.page import page
 
@@ -186,3 +188,27 @@ def copy_of(client: Client) -> Client:
     copy = Client()
     copy.cookies = client.cookies
     return copy
+
+
+def test_of_two_reports_of_a_leaked_key_at_once_one_finds_it_known(acme_key: tuple[Key, str], network: Network) -> None:
+    places = [Place("https://github.com/a"), Place("https://github.com/b")]
+
+    answers = at_once(*[lambda: len(Leak.note(acme_key[0], places, by=SETUP))] * HOW_MANY)
+
+    assert sorted(map(str, answers)) == ["0"] * (HOW_MANY - 1) + ["2"]
+    assert Event.objects.filter(kind__in=["key.leaked", "key.revoked"]).count() == 2
+
+
+def test_a_key_that_is_revoked_while_it_is_reported_is_revoked_once(
+    acme_key: tuple[Key, str], network: Network
+) -> None:
+    revoked = Key.objects.get(pk=acme_key[0].pk)
+
+    answers = at_once(
+        lambda: len(Leak.note(acme_key[0], [Place("https://github.com/a")], by=SETUP)),
+        lambda: revoked.revoke(by=SETUP),
+    )
+
+    assert answers[0] == 1
+    assert answers[1] is None or isinstance(answers[1], AlreadyRevoked)
+    assert Event.objects.filter(kind="key.revoked").count() == 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.finding import LONGEST_LINE, search
-from keys.models import Key
+from keys.models import Key, ShareLink
 from keys.secret import AFFILIATE_PREFIX, new_secret
 from partners.models import Partner
 from tests.conftest import SETUP
@@ -50,6 +50,21 @@ def test_a_live_key_ends_the_command_with_an_error(acme_key: tuple[Key, str], tm
 
     assert ended.value.returncode == 1
     assert acme_key[1] not in output.getvalue()
+
+
+def test_a_one_time_link_is_found_as_its_key_is(acme_key: tuple[Key, str], tmp_path: Path) -> None:
+    link, token = ShareLink.make(acme_key[0], by=SETUP)
+    (tmp_path / "mail.eml").write_text(f"Open https://latchkey.example/shared/{token}/")
+    output = io.StringIO()
+
+    with pytest.raises(CommandError, match="1 key found, 1 of them live"):
+        call_command("scan_for_keys", str(tmp_path), stdout=output)
+    link.view(by=SETUP)
+    afterwards = scan(tmp_path)
+
+    hint = acme_key[0].hint
+    assert f"lk_one_…{token[-4:]}, a one-time link to {hint} of Acme Media: still shows it" in output.getvalue()
+    assert f"a one-time link to {hint} of Acme Media: shows nothing any more" in afterwards
 
 
 def test_a_key_of_another_network_is_told_apart_from_text_that_only_looks_like_one(db: None, tmp_path: Path) -> None:

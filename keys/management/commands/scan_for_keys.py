@@ -7,15 +7,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys.finding import Finding, files_under, owners_of, search
-from keys.models import Key
+from keys.finding import Finding, Found, files_under, owners_of, search
+from keys.models import ShareLink
 from keys.secret import hint_of
 
 
 class Command(BaseCommand):
     help = (
-        "Finds keys of this network in files, folders or standard input, and says whose they are; never the keys "
-        "themselves. Ends with 1 when a live one was found, so that a script can stop there."
+        "Finds keys of this network, and one-time links to them, in files, folders or standard input, and says whose "
+        "they are; never the keys themselves. Ends with 1 when a live one was found, so that a script can stop there."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -23,10 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *, paths: list[str], **options: Any) -> None:
         live = found = 0
-        for finding, key in owners_of(self.findings(paths)):
+        for finding, what in owners_of(self.findings(paths)):
             found += 1
-            live += key is not None and key.is_live
-            self.stdout.write(f"{finding.place}:{finding.line}: {told(finding, key)}")
+            live += what is not None and what.is_live
+            self.stdout.write(f"{finding.place}:{finding.line}: {told(finding, what)}")
         if live:
             raise CommandError(f"{counted(found)} found, {live} of them live. Revoke what is live.", returncode=1)
         self.stdout.write(f"{counted(found)} found." if found else "No keys found.")
@@ -48,11 +48,14 @@ class Command(BaseCommand):
             self.stderr.write(f"{file} cannot be read: {reason.strerror}.")
 
 
-def told(finding: Finding, key: Key | None) -> str:
-    if key is None:
+def told(finding: Finding, what: Found | None) -> str:
+    if what is None:
         return f"{hint_of(finding.secret)}, well formed, but no key of this network"
-    whose = f"of {key.partner}" if key.partner else "the network key"
-    return f"{key.hint} “{key.label}”, {whose}: {key.state.label.lower()}"
+    if isinstance(what, ShareLink):
+        state = "still shows it" if what.is_live else "shows nothing any more"
+        return f"{hint_of(finding.secret)}, a one-time link to {what.key.hint} of {what.key.partner}: {state}"
+    whose = f"of {what.partner}" if what.partner else "the network key"
+    return f"{what.hint} “{what.label}”, {whose}: {what.state.label.lower()}"
 
 
 def counted(number: int) -> str:
