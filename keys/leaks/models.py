@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils.timezone import now
-from procrastinate.contrib.django import app
 
 from keys.models import Key, ShareLink
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.models import Network
+from portal.notifications.kinds import Kind
+from portal.notifications.models import Notification
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -123,7 +124,7 @@ class Leak(models.Model):
         if was_live and Network.load().revokes_leaked_keys and not all(leak.is_of_link for leak in leaks):
             key.revoke(by=by)
         if was_live:
-            app.configure_task("leaks.tell").defer(key_id=key.pk, leak_ids=[leak.pk for leak in leaks])
+            tell(key, leaks, by=by)
         return leaks
 
     @classmethod
@@ -158,6 +159,24 @@ class SigningKey(models.Model):
 
     def __str__(self) -> str:
         return self.identifier
+
+
+def tell(key: Key, leaks: list[Leak], *, by: Actor) -> None:
+    is_of_link = all(leak.is_of_link for leak in leaks)
+    if not key.is_live:
+        outcome = "The key was revoked: it opens nothing any more."
+    elif is_of_link:
+        outcome = "The link is closed. If somebody else has opened it before, they have the key, which still works."
+    else:
+        outcome = "The key still works, for whoever has read it too."
+    Notification.tell(
+        Kind.KEY_LEAKED,
+        subject=f"{'A one-time link to ' if is_of_link else ''}{key} was found in public",
+        once=str(max(leak.pk for leak in leaks)),
+        partner=key.partner,
+        by=by,
+        facts={"Found at": named(leaks), "Now": outcome},
+    )
 
 
 def named(leaks: list[Leak]) -> str:

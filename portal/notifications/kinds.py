@@ -17,6 +17,7 @@ class Kind(models.TextChoices):
     KEY_ISSUED = "key.issued", "Key issued"
     KEY_REVEALED = "key.revealed", "Key shown to someone new"
     KEY_REVOKED = "key.revoked", "Key revoked"
+    KEY_LEAKED = "key.leaked", "Key found in public"
     KEY_EXPIRING = "key.expiring", "Key about to expire"
     KEY_UNUSED = "key.unused", "Key unused for 90 days"
     UNUSUAL_PATTERN = "key.unusual_pattern", "Unusual pattern"
@@ -99,6 +100,20 @@ AUDIENCES: dict[Kind, Audience] = {
         action="See your keys",
         own_advice="Integrations that use it are refused from now on; give them another key.",
         network_advice="Integrations that use it are refused from now on.",
+    ),
+    Kind.KEY_LEAKED: Audience(
+        when="A key, or a one-time link to one, is reported to stand where everybody can read it.",
+        own_page="keys:account",
+        partner_page="keys:partner",
+        network_page="keys:network",
+        admins=True,
+        is_always_mailed=True,
+        action="See the key",
+        own_advice=(
+            "Take it out of that place and out of its history, and give the integrations that use it another key: ask "
+            "your manager for one."
+        ),
+        network_advice="Replace the key: whoever has read it can use it for as long as it works.",
     ),
     Kind.KEY_EXPIRING: Audience(
         when="A key expires within seven days, and again when it does within a day.",
