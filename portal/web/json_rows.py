@@ -36,6 +36,7 @@ class JsonRow:
     """
 
     def __init__(self, fields: Fields) -> None:
+        self._fields = fields
         self._expressions: list[str] = []
         self._runs: list[tuple[int, int, Shared | None]] = []
         quoted, unquoted = self._add(fields)
@@ -44,6 +45,11 @@ class JsonRow:
         self.columns = ", ".join(
             f"({expression})::text" if isinstance(expression, Bare) else expression for expression in self._expressions
         )
+
+    @property
+    def in_sql(self) -> str:
+        """SQL for the object itself, where it is kept by a statement or a few are wanted among other columns."""
+        return object_in_sql(self._fields)
 
     def __call__(self, row: bytes) -> bytes:
         values = row.split(b"\t")
@@ -100,6 +106,14 @@ class Shared(dict[tuple[bytes, ...], bytes]):
 
 def key_of(name: str) -> str:
     return json.dumps(name).replace("%", "%%")
+
+
+def object_in_sql(fields: Fields) -> str:
+    columns = ", ".join(
+        f'{value if isinstance(value, str) else object_in_sql(value)} AS "{name}"' for name, value in fields.items()
+    )
+    # Not json_build_object, which takes fifty fields at most.
+    return f"(SELECT row_to_json(r) FROM (SELECT {columns}) r)"  # noqa: S608 -- our own words
 
 
 def are_texts(expressions: Iterable[str]) -> list[bool]:

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.django_db
 FIELDS: Fields = {
     "number": Bare("number"),
     "first": "given[1]",
-    '100 % "odd"': "given[2]",
+    "100 % odd": "given[2]",
     "within": {
-        "device": {"name": "given[3]", "is_mobile": Bare("number > 1"), "%": Bare("number % 2")},
+        "device": {"name": "given[3]", "is_mobile": Bare("number > 1"), "percent": Bare("number % 2")},
         "more": Bare("more"),
         "last": "given[4]",
     },
@@ -35,9 +35,9 @@ def object_of(number: int, texts: list[str | None], more: Any) -> dict[str, Any]
     return {
         "number": number,
         "first": texts[0],
-        '100 % "odd"': texts[1],
+        "100 % odd": texts[1],
         "within": {
-            "device": {"name": texts[2], "is_mobile": number > 1, "%": number % 2},
+            "device": {"name": texts[2], "is_mobile": number > 1, "percent": number % 2},
             "more": more,
             "last": texts[3],
         },
@@ -57,10 +57,12 @@ def test_what_a_row_has_arrives_whatever_it_is(texts: list[str | None], mores: l
     expected = [object_of(number, texts, more) for number, more in enumerate(mores, start=1)]
 
     rows = [json.loads(row(copied)) for copied in copy_rows(query, parameters)]
+    objects = list(json_lines(query.replace(row.columns.replace("%", "%%"), row.in_sql.replace("%", "%%")), parameters))
     lines = b"".join(json_lines(query, parameters, row))
     array = b"".join(json_array("rows", query, parameters, row))
 
     assert rows == expected
+    assert [json.loads(line) for line in b"".join(objects).split(b"\n")[:-1]] == expected
     assert [json.loads(line) for line in lines.split(b"\n")[:-1]] == expected
     assert json.loads(array) == {"rows": expected}
 
