@@ -138,7 +138,7 @@ def run(var: Path) -> int:
 
         children: list[Child] = []
         for name, command in [
-            ("The worker", ["manage.py", "procrastinate", "worker", "--shutdown-graceful-timeout=5"]),
+            ("The worker", ["manage.py", "worker"]),
             ("The web server", web_server(port)),
         ]:
             children.append(Child(name, *command))

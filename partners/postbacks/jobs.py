@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
-from django.db import connection
 from django.utils.timezone import now
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.job_context import JobContext
 
 from partners.postbacks.delivering import Shift
@@ -22,21 +23,12 @@ DROPPED_A_BATCH = 5000
 @app.task(name="postbacks.deliver", queueing_lock="postbacks.deliver", pass_context=True)
 def deliver(context: JobContext, timestamp: int) -> None:
     """Delivers for a minute. A conversion does not wait for this job to begin, but for the running one to look."""
-    forget_cut_short()
     ends = time.monotonic() + SHIFT_SECONDS
     Shift(lambda: time.monotonic() > ends or context.should_abort()).run()
-
-
-def forget_cut_short() -> None:
-    """A worker that is killed is in the middle of a shift nearly always. Nothing is left to do for that job, and System
-    Status should not name it for ever."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT procrastinate_finish_job_v1(job.id, 'aborted', true) FROM procrastinate_jobs AS job"
-            " LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id"
-            " WHERE job.task_name = 'postbacks.deliver' AND job.status = 'doing'"
-            " AND (worker.id IS NULL OR worker.last_heartbeat < now() - interval '30 seconds')"
-        )
+    if context.should_abort():
+        # Whoever comes next begins at once, and not with the next minute.
+        with suppress(AlreadyEnqueued):
+            app.configure_task("postbacks.deliver").defer(timestamp=timestamp)
 
 
 @app.periodic(cron="*/10 * * * *")

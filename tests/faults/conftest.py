@@ -138,7 +138,7 @@ class Site:
         self.secret = self.manage("shell", "--no-imports", "-c", MAKE_KEY).split()[-1]
         with self.connect() as connection:
             connection.execute("CREATE TABLE faults_change (name text)")
-        self.worker = self._start_worker()
+        self.worker = self.start_worker()
         self.web = Web(folder, self.environment, DATABASE_STATEMENT_TIMEOUT_MS="2000")
         self.web.wait_until_it_answers(self.secret, 200, seconds=START_SECONDS)
 
@@ -154,10 +154,10 @@ class Site:
         assert made.returncode == 0, made.stderr
         return made.stdout
 
-    def _start_worker(self) -> subprocess.Popen[bytes]:
-        with (self.folder / "worker.log").open("ab") as log:
+    def start_worker(self, log_name: str = "worker.log") -> subprocess.Popen[bytes]:
+        with (self.folder / log_name).open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "manage.py", "procrastinate", "worker"],
+                [sys.executable, "manage.py", "worker"],
                 cwd=PROJECT,
                 env=self.environment,
                 stdout=log,
@@ -206,7 +206,7 @@ class Site:
     def kill_worker(self) -> None:
         os.killpg(self.worker.pid, signal.SIGKILL)
         self.worker.wait()
-        self.worker = self._start_worker()
+        self.worker = self.start_worker()
 
     def stop(self) -> None:
         self.web.stop()

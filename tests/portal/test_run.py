@@ -101,7 +101,7 @@ def test_it_serves_finds_its_data_again_and_leaves_nothing_running(run: Run, var
     assert second.process.wait(SECONDS) == 1
     assert "Latchkey runs from this checkout already" in second.said()
     assert answer.status_code == 200
-    assert {"postgres", "granian", "procrastinate"} <= {word for process in family for word in process.cmdline()} | {
+    assert {"postgres", "granian", "worker"} <= {word for process in family for word in process.cmdline()} | {
         process.name() for process in family
     }
     assert f"http://localhost:{port}/sign-in/" in first.said()
@@ -116,7 +116,7 @@ def test_it_serves_finds_its_data_again_and_leaves_nothing_running(run: Run, var
     again = run(PORT=port)
     again.wait_until_it_says("Ctrl-C stops everything.")
     family = again.family()
-    worker = next(process for process in family if "procrastinate" in process.cmdline())
+    worker = next(process for process in family if "worker" in process.cmdline())
     worker.kill()
 
     assert again.process.wait(SECONDS) == 1

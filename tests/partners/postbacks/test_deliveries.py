@@ -10,6 +10,9 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 from django.utils.timezone import now
+from procrastinate.contrib.django import app
+from procrastinate.job_context import AbortReason, JobContext
+from procrastinate.jobs import Job
 
 from partners.models import Partner
 from partners.postbacks import jobs
@@ -315,17 +318,21 @@ def test_attempts_and_deliveries_are_dropped_after_thirty_days(postback: Postbac
     assert Day.objects.count() == 1
 
 
-def test_the_job_of_a_killed_worker_is_not_left_behind(db: None) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_a_shift_that_is_cut_short_is_begun_again_by_whoever_comes_next() -> None:
+    context = JobContext(
+        app=app, worker_name="", job=Job(id=1, queue="default", task_name="", lock=None, queueing_lock=None),
+        start_timestamp=0, abort_reason=lambda: AbortReason.SHUTDOWN,
+    )  # fmt: skip
+
+    jobs.deliver(context, timestamp=60)
+    jobs.deliver(context, timestamp=60)
+
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO procrastinate_jobs (queue_name, task_name, status) VALUES ('default', 'postbacks.deliver',"
-            " 'doing'), ('default', 'billing.raise_invoices', 'doing')"
+            "SELECT status, args ->> 'timestamp' FROM procrastinate_jobs WHERE task_name = 'postbacks.deliver'"
         )
-
-        jobs.forget_cut_short()
-
-        cursor.execute("SELECT task_name FROM procrastinate_jobs")
-        assert cursor.fetchall() == [("billing.raise_invoices",)]
+        assert cursor.fetchall() == [("todo", "60")]
 
 
 @pytest.mark.django_db(transaction=True)
