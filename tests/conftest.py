@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from hypothesis import HealthCheck, settings
 
 from keys.models import Key
 from partners.models import Partner
@@ -20,6 +21,10 @@ __all__ = ["every_secret_is_noted", "pytest_runtest_call", "pytest_runtest_setup
 
 PASSWORD = "correct horse battery staple"
 SETUP = Actor.system("tests")
+
+# How long an example takes to invent or to try says how busy the machine is.
+settings.register_profile("latchkey", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("latchkey")
 
 Browse = Callable[[User], Client]
 
