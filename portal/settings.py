@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "partners.offers",
     "partners.traffic",
     "partners.postbacks",
+    "partners.firehose",
     "partners.reporting",
     "partners.billing",
     "keys",
@@ -256,6 +257,9 @@ POSTBACKS_ALLOW_PRIVATE = env.bool("POSTBACKS_ALLOW_PRIVATE", default=False)
 LEAK_SIGNING_KEYS: list[str] = env.list("LEAK_SIGNING_KEYS", default=[])
 # Where the worker looks for them, in GitHub's format; it looks nowhere while this is empty.
 LEAK_SIGNING_KEYS_URL = env.str("LEAK_SIGNING_KEYS_URL", default="")
+
+# How long a partner may be away from its Firehose and still find where it was.
+FIREHOSE_RETENTION_DAYS = env.int("FIREHOSE_RETENTION_DAYS", default=7)
 
 # Where each machine keeps the last known states, for the day on which the database cannot be asked.
 STATUS_SNAPSHOT = Path(env.str("STATUS_SNAPSHOT", default=str(BASE_DIR / "var" / "status.json")))

@@ -8,7 +8,7 @@ its offer.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -175,6 +175,14 @@ CLICK: Fields = {
         "query_parameters": Bare("c.parameters"),
     },
 }
+# What a click is told by and an impression is not.
+OF_CLICKS_ALONE = frozenset({"is_unique", "tracking_url", "error_code", "error_message"})
+IMPRESSION: Fields = {
+    **{name: value for name, value in CLICK_FIELDS.items() if name not in OF_CLICKS_ALONE},
+    # A thousandth of what is paid for a thousand would be rounded to nothing.
+    "revenue": Bare("trim_scale(c.payout)"),
+    "relationship": {"offer": OFFER, "geolocation": GEOLOCATION, "device_information": DEVICE},
+}
 CONVERSION: Fields = {**CONVERSION_FIELDS, **CONVERSION_OBJECTS}
 HOLD_STATUS = f"""CASE
     WHEN h.ended_at IS NULL THEN {literal(Conversion.Status.ON_HOLD)}
@@ -212,7 +220,7 @@ class Offered:
     parameters: tuple[Any, ...] = ()
 
 
-CLICKS, CONVERSIONS = Shape(JsonRow(CLICK)), Shape(JsonRow(CONVERSION))
+CLICKS, IMPRESSIONS, CONVERSIONS = Shape(JsonRow(CLICK)), Shape(JsonRow(IMPRESSION)), Shape(JsonRow(CONVERSION))
 HOLDS = Shape(JsonRow(held(CONVERSION)), WITH_HOLD)
 OFFERS = Offer._meta.db_table
 # LIMIT makes it a look-up for each row. As a plain join it is hashed, which loses the order of the index that the rows
@@ -279,14 +287,20 @@ def exported(selection: Selection, offered: Offered = AS_RECORDED) -> Question:
 
 def looked_up(rows: Selection, ids: Sequence[UUID], shape: Shape, offered: Offered = AS_RECORDED) -> list[bytes]:
     """Those of ``rows`` with these ids, in the order of the ids, each as JSON."""
+    found = by_id(rows, ids, shape, offered)
+    return [found[one] for one in ids if one in found]
+
+
+def by_id(rows: Selection, ids: Collection[UUID], shape: Shape, offered: Offered = AS_RECORDED) -> dict[UUID, bytes]:
+    """Those of ``rows`` with these ids, each as JSON."""
+    found: dict[UUID, bytes] = {}
     if not ids:
-        return []
+        return found
     chosen = rows.filter(id__in=ids).order_by()
-    found = {}
     for copied in copy_rows(*question(chosen, f"c.id, {shape.row.columns}", shape.joins, offered)):
         found_id, _, row = copied.partition(b"\t")
         found[UUID(found_id.decode())] = shape.row(row)
-    return [found[one] for one in ids if one in found]
+    return found
 
 
 def page_of(

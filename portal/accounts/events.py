@@ -70,6 +70,8 @@ class EventKind(models.TextChoices):
     POSTBACK_PAUSED = "postback.paused", "Postback paused"
     POSTBACK_RESUMED = "postback.resumed", "Postback resumed"
     POSTBACK_REMOVED = "postback.removed", "Postback removed"
+    FIREHOSE_ENABLED = "firehose.enabled", "Firehose enabled"
+    FIREHOSE_DISABLED = "firehose.disabled", "Firehose disabled"
     INVOICE_RAISED = "invoice.raised", "Invoice raised"
     INVOICE_ADJUSTED = "invoice.adjusted", "Invoice adjusted"
     INVOICE_CANCELLED = "invoice.cancelled", "Invoice cancelled"

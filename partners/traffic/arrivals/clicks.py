@@ -13,7 +13,8 @@ from partners.traffic.arrivals.arrival import ARRIVED, LINK, NULL, Arrival
 from partners.traffic.arrivals.deciding import Way, destination_of, for_click_of, full_cap, values_of, ways_of
 from partners.traffic.arrivals.footing import Footing, Rules, footings_of
 from partners.traffic.caps import Rooms, array_of, run
-from partners.traffic.models import NEW_AGAIN_AFTER, Refusal
+from partners.traffic.models import NEW_AGAIN_AFTER, OutboxEntry, Refusal
+from partners.traffic.outbox import keep_visits
 from partners.traffic.terms import NOTHING, for_click
 from portal.web.combining import Combiner
 
@@ -91,15 +92,20 @@ def record_together(arrivals: list[Arrival]) -> list[Decided | None]:
     None for a click on what there is not, of which nothing is written.
     :raises django.db.Error: when they could not be written; then none of them is
     """
-    footings = footings_of(arrivals)
-    rules = Rules(arrivals, footings)
-    ways = [ways_of(arrival, footings, rules) for arrival in arrivals]
-    if not any(ways):
-        return [None] * len(arrivals)
     with transaction.atomic():
+        footings = footings_of(arrivals)
+        rules = Rules(arrivals, footings)
+        ways = [ways_of(arrival, footings, rules) for arrival in arrivals]
+        if not any(ways):
+            return [None] * len(arrivals)
         decided = Deciding(arrivals, ways).decide()
+        written = [click for click in decided if click is not None]
         with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
-            copy.write("".join([click.line for click in decided if click is not None]))
+            copy.write("".join([click.line for click in written]))
+        keep_visits(
+            OutboxEntry.Kind.CLICK,
+            [(click.arrival.partner_id, click.arrival.id) for click in written if click.footing.is_followed],
+        )
     return decided
 
 

@@ -17,6 +17,8 @@ from partners.traffic.arrivals.arrival import ARRIVED, Arrival
 from partners.traffic.arrivals.deciding import broken_rule
 from partners.traffic.arrivals.footing import Footing, Rules, footings_of
 from partners.traffic.caps import Rooms
+from partners.traffic.models import OutboxEntry
+from partners.traffic.outbox import keep_visits
 from partners.traffic.terms import for_impression
 from portal.web.combining import Combiner
 
@@ -57,19 +59,23 @@ def record_together(arrivals: list[Arrival]) -> list[bool]:
 
     :raises django.db.Error: when they could not be written; then none of them is
     """
-    footings = footings_of(arrivals)
-    rules = Rules(arrivals, footings)
-    found = [footings.get((arrival.partner_id, arrival.offer_id)) for arrival in arrivals]
-    allowed = [
-        Shown(arrival, footing)
-        for arrival, footing in zip(arrivals, found, strict=True)
-        if footing is not None and not broken_rule(arrival, footing, rules)
-    ]
-    if allowed:
-        with transaction.atomic():
+    with transaction.atomic():
+        footings = footings_of(arrivals)
+        rules = Rules(arrivals, footings)
+        found = [footings.get((arrival.partner_id, arrival.offer_id)) for arrival in arrivals]
+        allowed = [
+            Shown(arrival, footing)
+            for arrival, footing in zip(arrivals, found, strict=True)
+            if footing is not None and not broken_rule(arrival, footing, rules)
+        ]
+        if allowed:
             shown = take_room(allowed)
             with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
                 copy.write("".join([each.line for each in shown]))
+            keep_visits(
+                OutboxEntry.Kind.IMPRESSION,
+                [(each.arrival.partner_id, each.arrival.id) for each in shown if each.footing.is_followed],
+            )
     return [footing is not None for footing in found]
 
 

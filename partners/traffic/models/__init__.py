@@ -11,6 +11,7 @@ from partners.traffic.models.conversions import (
     NotOnHold,
     Receipt,
 )
+from partners.traffic.models.outbox import Followed, OutboxEntry, TrafficIsBusy
 from partners.traffic.models.recording import Report, Source, UnknownEvent
 from partners.traffic.models.rules import (
     AlreadyActive,
@@ -32,17 +33,20 @@ __all__ = [
     "CapCount",
     "Click",
     "Conversion",
+    "Followed",
     "Hold",
     "HoldAlreadyEnded",
     "Impression",
     "IsOnHold",
     "NotOnHold",
+    "OutboxEntry",
     "Receipt",
     "Refusal",
     "Report",
     "Source",
     "TrafficBlock",
     "TrafficControl",
+    "TrafficIsBusy",
     "UnknownEvent",
     "Visit",
     "Visitor",
