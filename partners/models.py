@@ -40,13 +40,15 @@ class PartnerQuerySet(models.QuerySet["Partner"]):
         return self.filter(Exists(Flag.objects.open().filter(partner=OuterRef("pk"), kind=kind)))
 
     def with_keys(self) -> Self:
-        """Adds ``live_keys`` and ``last_call_at``."""
+        """Adds ``live_keys``, ``leaked_keys`` (those of them that were found in public) and ``last_call_at``."""
         # The keys app stands above this one and may not be imported here, but a list of partners without their keys
         # would be of little use. So its rows are named by the reverse relation, and what makes a key live is said
         # once more; tests/partners/test_manage.py holds it against Key.objects.live().
         live = Q(keys__revoked_at=None) & (Q(keys__expires_at=None) | Q(keys__expires_at__gt=Now()))
+        leaked = live & Q(keys__leaks__isnull=False, keys__leaks__dismissed_at=None)
         return self.annotate(
-            live_keys=Count("keys", filter=live),
+            live_keys=Count("keys", filter=live, distinct=True),
+            leaked_keys=Count("keys", filter=leaked, distinct=True),
             last_call_at=Max("keys__last_used_at"),
         )
 
@@ -93,6 +95,7 @@ class Partner(models.Model):
 
     # Only there on rows of with_keys() and for_listing().
     live_keys: int
+    leaked_keys: int
     last_call_at: datetime | None
     open_flags: list[Flag]
 

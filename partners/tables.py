@@ -25,7 +25,12 @@ class PartnerTable(tables.Table):  # type: ignore[misc]  # django-tables2 ships 
         default="",
         order_by=("has_open_flags", "name", "pk"),
     )
-    live_keys = tables.Column("Live keys", attrs={"td": {"class": "numeric"}}, order_by=("live_keys", "name", "pk"))
+    live_keys = tables.TemplateColumn(
+        template_name="partners/cells/live_keys.html",
+        verbose_name="Live keys",
+        attrs={"td": {"class": "numeric"}},
+        order_by=("live_keys", "name", "pk"),
+    )
     last_call_at = tables.TemplateColumn(
         template_name="partners/cells/last_call.html", verbose_name="Last call", empty_values=()
     )

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("partners.offers.urls")),
     path("", include("partners.traffic.urls")),
     path("", include("keys.urls")),
+    path("", include("keys.leaks.urls")),
     path("", include("apilog.urls")),
     path("", include("apilog.patterns.urls")),
     path("", include("portal.status.urls")),

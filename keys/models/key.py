@@ -80,9 +80,12 @@ class KeyQuerySet(models.QuerySet["Key"]):
         """Live ones first, newest first, with what a row shows; the same number of queries for any number of keys."""
         live_first = Case(When(is_live(), then=0), default=1)
         successors = models.Prefetch("successors", Key.objects.filter(revoked_at=None), to_attr="live_successors")
+        # keys.leaks stands above this module, so its rows are named by the reverse relation.
+        open_leaks = models.Count("leaks", filter=Q(leaks__isnull=False, leaks__dismissed_at=None))
         return (
             self.select_related("partner", "replaces")
             .prefetch_related("allowlist", successors)
+            .annotate(open_leaks=open_leaks)
             .order_by(live_first, "-created_at", "-pk")
         )
 
@@ -142,8 +145,10 @@ class Key(models.Model):
     last_used_at = models.DateTimeField(null=True)
     last_used_ip = InetAddressField(null=True, store_prefix_length=False)
 
-    # Only there on rows of for_listing(): the successor, if there is one that was not revoked.
+    # Only there on rows of for_listing(): the successor, if there is one that was not revoked, and in how many places
+    # the key was found that nobody has dismissed.
     live_successors: list[Key]
+    open_leaks: int
 
     objects = KeyQuerySet.as_manager()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from keys.leaks.models import Leak
 from keys.views.secrets import answer_secret
 from partners.models import Partner
 from portal.accounts.rights import MY_ACCOUNT, REVEAL_OWN_KEYS
@@ -22,7 +24,8 @@ from portal.web.requests import UserRequest
 @never_cache
 def keys(request: UserRequest) -> HttpResponse:
     partner = own_partner(request)
-    context = {"partner": partner, "keys": partner.keys.live().for_listing()}
+    found = Prefetch("leaks", Leak.objects.open(), to_attr="found_at")
+    context = {"partner": partner, "keys": partner.keys.live().for_listing().prefetch_related(found)}
     return render_page(request, "keys/account.html", context, partial="key-list")
 
 

@@ -37,7 +37,7 @@ def key(request: UserRequest) -> HttpResponse:
         "settings": Network.load(),
         "limits": [(limit, OperationLimit.in_force(limit)) for limit in OPERATION_LIMITS],
     }
-    return render_page(request, "keys/network.html", context, partial=("network-key", "budget"))
+    return render_page(request, "keys/network.html", context, partial=("network-key", "budget", "leak-rule"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

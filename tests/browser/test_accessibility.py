@@ -8,10 +8,12 @@ from playwright.sync_api import Page, expect
 
 from apilog.patterns.models import Pattern
 from apilog.patterns.rules import Finding, Sighting
+from keys.leaks.models import Leak, Place
 from keys.models import Key
 from keys.networks import parse_network
 from partners.models import Partner
 from portal.accounts.models import User
+from portal.network.models import Network
 from tests.browser.conftest import OpenPage, SignIn
 from tests.conftest import SETUP
 
@@ -80,6 +82,35 @@ def test_the_dialogs_of_keys_pass_axe_in_both_schemes(
         page.locator(opener).click()
         expect(page.get_by_role("dialog")).to_be_visible()
         found += [f"{path} {opener}: {complaint}" for complaint in complaints(page)]
+
+    assert not found, "\n".join(found)
+
+
+def test_leaked_keys_pass_axe_in_both_schemes(
+    open_page: OpenPage, sign_in: SignIn, key: Key, acme: Partner, sonia: User, paul: User
+) -> None:
+    Network.load().change(by=SETUP, revokes_leaked_keys=False)
+    network_key = Key.objects.of_network().live().get()
+    for leaked in (key, network_key):
+        Leak.note(leaked, [Place("https://github.com/acme/import/blob/main/settings.py", "content")], by=SETUP)
+    found = []
+    for user, path, opener in (
+        (sonia, "/partners/", ""),
+        (sonia, f"/partners/{acme.pk}/api/", f"#leaks-{key.pk}"),
+        (sonia, "/system/api/", f"#leaks-{network_key.pk}"),
+        (sonia, "/system/api/", "#edit-leak-rule"),
+        (paul, "/account/api/", ""),
+    ):
+        page = open_page()
+        sign_in(page, user)
+        page.goto(path)
+        expect(page.locator(".loading")).to_have_count(0)
+        expect(page.get_by_text("found in public").first).to_be_visible()
+        found += [f"{path}: {complaint}" for complaint in complaints(page)]
+        if opener:
+            page.locator(opener).click()
+            expect(page.get_by_role("dialog")).to_be_visible()
+            found += [f"{path} {opener}: {complaint}" for complaint in complaints(page)]
 
     assert not found, "\n".join(found)
 
