@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
@@ -12,13 +12,14 @@ from django.utils import timezone
 
 from apilog.patterns.rules import BY_NAME, Finding, Kind, Rule, Sighting, Unused
 from keys.models import Key, KeyQuerySet
+from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.accounts.rights import CHANGE_SYSTEM_SETTINGS, ISSUE_PARTNER_KEYS, CoreRight
+from portal.notifications.kinds import Kind as NotificationKind
+from portal.notifications.models import Notification, Telling
 
-if TYPE_CHECKING:
-    from portal.accounts.actors import Actor
-
+FINDER = Actor.system("worker")
 REASON_LENGTH = 300
 # More things would tell a reader nothing that so many do not.
 MOST_SUBJECTS = 50
@@ -181,9 +182,25 @@ class Pattern(models.Model):
                 raised.append(joined)
             joined._add(fresh)
         Pattern.objects.bulk_create(raised)
+        Pattern._tell(raised)
         Pattern.objects.bulk_update(changed, ["seen", "first_at", "last_at"])
         # So that what was dismissed is remembered for as long as it goes on.
         Pattern.objects.filter(pk__in=[pattern.pk for pattern in gone_on], last_at__lt=at).update(last_at=at)
+
+    @staticmethod
+    def _tell(raised: Sequence[Pattern]) -> None:
+        """Has everybody told whom it concerns. What joins an open pattern later is there for whoever looks at it."""
+        keys = Key.objects.select_related("partner").in_bulk({pattern.key_id for pattern in raised}) if raised else {}
+        Notification.tell_all([pattern.telling(keys[pattern.key_id]) for pattern in raised])
+
+    def telling(self, key: Key) -> Telling:
+        if self.rule == Unused.name:
+            kind, subject = NotificationKind.KEY_UNUSED, f"Key {key.label} is unused for {Unused.DAYS} days"
+            facts: dict[str, str | datetime] = {"Key": str(key), "Unused since": self.first_at}
+        else:
+            kind, subject = NotificationKind.UNUSUAL_PATTERN, f"{self.title}, of key {key.label}"
+            facts = {"Key": str(key), "What": self.happened, "Usually": self.usual, "Since": self.first_at}
+        return Telling(kind=kind, subject=subject, once=str(self.pk), partner=key.partner, by=FINDER, facts=facts)
 
     def _add(self, seen: Mapping[str, Sighting]) -> None:
         """Joins what was seen; figures are totals, so those of what is there already are replaced."""

@@ -11,6 +11,7 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from netfields import InetAddressField
 
+from keys import tellings
 from keys.models.limits import AboveBudget
 from keys.networks import MeansAnyAddress, written
 from keys.sealing import seal, unseal
@@ -26,11 +27,18 @@ from partners.models import Partner
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.models import Network as TheNetwork
+from portal.notifications.models import Notification
 from portal.web.client_ip import Address, Network, is_in
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from keys.models.allowlist import AllowlistEntry
     from portal.accounts.actors import Actor
+
+
+# Whoever left one of these has seen the key.
+SHOWN_BY = (EventKind.KEY_ISSUED, EventKind.KEY_ROTATED, EventKind.KEY_REVEALED)
 
 
 class AlreadyRevoked(Exception):
@@ -88,6 +96,10 @@ class KeyQuerySet(models.QuerySet["Key"]):
             .annotate(open_leaks=open_leaks)
             .order_by(live_first, "-created_at", "-pk")
         )
+
+    def ending_before(self, moment: datetime, *, after: int) -> Self:
+        """Live partner keys that expire by then and have a number above ``after``, in the order of their numbers."""
+        return self.live().select_related("partner").filter(expires_at__lte=moment, pk__gt=after).order_by("pk")
 
     def by_last_use(self, *, latest_first: bool) -> Self:
         """Keys that were never used count as the longest unused."""
@@ -258,6 +270,7 @@ class Key(models.Model):
                 raise AlreadyIssued(earlier)
         key, secret = cls._make(partner=partner, label=label, submission=submission, by=by)
         Event.record(EventKind.KEY_ISSUED, by=by, subject=key, partner=partner)
+        Notification.tell_all([tellings.of_issue(key, by=by)])
         return key, secret
 
     @classmethod
@@ -313,6 +326,7 @@ class Key(models.Model):
             partner=current.partner,
             details={"replaces": current.hint, "grace_hours": grace / timedelta(hours=1)},
         )
+        Notification.tell_all([tellings.of_rotation(current, successor, by=by)])
         return successor, secret
 
     @classmethod
@@ -339,6 +353,7 @@ class Key(models.Model):
         )
         replaced = {"replaced": current.hint} if current else {}
         Event.record(EventKind.NETWORK_KEY_GENERATED, by=by, subject=key, details=replaced)
+        Notification.tell_all([tellings.of_network_key(key, replaced=current, by=by)])
         return key, secret
 
     @transaction.atomic
@@ -364,7 +379,8 @@ class Key(models.Model):
 
     @transaction.atomic
     def reveal(self, *, by: Actor, how: str) -> str:
-        """Answers the secret of a live partner key and leaves the event; ``how`` is "shown" or "copied".
+        """Answers the secret of a live partner key and leaves the event; ``how`` is "shown" or "copied". The first time
+        that somebody sees it, others are told.
 
         :raises NotRevealable: when the key is a network key, revoked or expired
         :raises keys.sealing.UnknownEncryptionKey: when the environment lacks its encryption key
@@ -372,13 +388,16 @@ class Key(models.Model):
         if self.ciphertext is None or self.encryption_key is None or not self.is_live:
             raise NotRevealable
         secret = unseal(self.ciphertext, key_id=self.pk, number=self.encryption_key)
-        Event.record(
+        is_known = Event.objects.filter(kind__in=SHOWN_BY).about(self).by(by).exists()
+        event = Event.record(
             EventKind.KEY_REVEALED,
             by=by,
             subject=self,
             partner=self.partner,
             details={"how": how},
         )
+        if not is_known:
+            Notification.tell_all([tellings.of_reveal(self, event, by=by)])
         return secret
 
     @transaction.atomic
@@ -389,6 +408,7 @@ class Key(models.Model):
         """
         self._revoke(by=by)
         Event.record(EventKind.KEY_REVOKED, by=by, subject=self, partner=self.partner)
+        Notification.tell_all([tellings.of_revocation(self, by=by)])
 
     def _revoke(self, *, by: Actor) -> None:
         now = timezone.now()

@@ -31,11 +31,13 @@ from portal.demo.postbacks import plan_postbacks
 from portal.demo.programme import Launches
 from portal.demo.rates import RATES
 from portal.network.models import ExchangeRate, Network
+from portal.notifications.models import Notification
 from portal.web.client_ip import Address
 from portal.web.ids import first_id_at
 
 DEMO = Actor.system("manage.py demo")
 CALL_DAYS = 5
+READ_AFTER = timedelta(days=7)
 # Long enough for what the steady key always does to be known (apilog.patterns.rules).
 STEADY_DAYS = 16
 # Whose oldest keys do something that System Settings finds unusual.
@@ -149,9 +151,15 @@ class Story:
 
     def let(self, happening: Callable[[], object], moment: datetime) -> None:
         self.moment = moment
-        last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        last, told = last_number(Event), last_number(Notification)
         happening()
         Event.objects.filter(pk__gt=last).update(occurred_at=moment)
+        self.let_be_read(Notification.objects.filter(pk__gt=told), moment)
+
+    def let_be_read(self, told: models.QuerySet[Notification], moment: datetime) -> None:
+        """The mails about the past were sent in the past, and what is older than a week was read."""
+        was_read = moment + timedelta(hours=3) if moment < self.now - READ_AFTER else None
+        told.update(created_at=moment, mailed_at=moment, read_at=was_read)
 
     def backdate(self, row: models.Model, *fields: str) -> None:
         """Sets times of ``row`` to the moment that is being told.
@@ -358,7 +366,9 @@ class Story:
         Key.objects.filter(pk=oldest[SILENT].pk).update(
             last_used_at=long_ago, last_used_ip=str(home_of(companies[SILENT]))
         )
+        told = last_number(Notification)
         scan(self.now)
+        self.let_be_read(Notification.objects.filter(pk__gt=told), self.now)
 
     def call_as_always_and_then_from_elsewhere(self, key: Key, home: Address) -> None:
         for day in range(1, STEADY_DAYS):
@@ -470,6 +480,11 @@ class Story:
         """A UUIDv7 as the gate would have given it then: the time, the version and variant, the rest at random."""
         start = first_id_at(moment).int
         return UUID(int=start | 7 << 76 | self.random.getrandbits(12) << 64 | 2 << 62 | self.random.getrandbits(62))
+
+
+def last_number(model: type[models.Model]) -> int:
+    """The highest number of its rows; 0 when there are none."""
+    return model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def partner_of(company: Company) -> Partner:

@@ -20,6 +20,16 @@ class EventQuerySet(models.QuerySet["Event"]):
     def about_partner(self, partner_id: int) -> Self:
         return self.filter(partner_id=partner_id)
 
+    def about(self, subject: models.Model) -> Self:
+        return self.filter(subject_type=subject._meta.model_name or "", subject_id=subject.pk)
+
+    def by(self, actor: Actor) -> Self:
+        """What this person did, as themselves or viewing as others, or this key; of strangers nothing is known."""
+        person = actor.impersonator or actor.user
+        if person is not None:
+            return self.filter(Q(impersonator_id=person.pk) | Q(impersonator_id=None, actor_id=person.pk))
+        return self.none() if actor.key_id is None else self.filter(actor_key_id=actor.key_id)
+
     def concerning_somebody_called(self, text: str) -> Self:
         """What people with that name or e-mail address did, as themselves or viewing as others, and what was done to
         them; and what a command or a key with that in its label did."""
