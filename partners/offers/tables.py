@@ -5,7 +5,7 @@ from typing import ClassVar
 import django_tables2 as tables
 from django_tables2.utils import A
 
-from partners.offers.models import Application, Offer, PartnerPayout
+from partners.offers.models import Application, CouponCode, Offer, PartnerPayout
 
 
 class OwnOfferTable(tables.Table):  # type: ignore[misc]  # django-tables2 ships no types
@@ -80,9 +80,36 @@ class OwnTermsTable(tables.Table):  # type: ignore[misc]
     since = tables.TemplateColumn(
         template_name="offers/cells/since.html", accessor="created_at", verbose_name="Since", orderable=False
     )
+    menu = tables.TemplateColumn(
+        template_name="offers/cells/terms_menu.html", empty_values=(), orderable=False, verbose_name=""
+    )
 
     class Meta:
         model = PartnerPayout
-        fields = ("partner", "pays_for", "payout", "since")
+        fields = ("partner", "pays_for", "payout", "since", "menu")
         attrs: ClassVar = {"aria-label": "Terms of single partners"}
         empty_text = "Everybody is paid the same"
+
+
+class CouponTable(tables.Table):  # type: ignore[misc]
+    code = tables.TemplateColumn(template_name="offers/cells/code.html", orderable=False)
+    partner = tables.Column(
+        "Whose",
+        accessor="partner__name",
+        linkify=("partners:detail", {"partner_id": A("partner_id")}),
+        default="Everybody’s",
+        orderable=False,
+    )
+    lasts = tables.TemplateColumn(
+        template_name="offers/cells/lasts.html", empty_values=(), orderable=False, verbose_name="Days"
+    )
+    menu = tables.TemplateColumn(
+        template_name="offers/cells/coupon_menu.html", empty_values=(), orderable=False, verbose_name=""
+    )
+
+    class Meta:
+        model = CouponCode
+        fields = ("code", "partner", "lasts", "menu")
+        attrs: ClassVar = {"aria-label": "Coupon codes"}
+        row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
+        empty_text = "No coupon codes yet"

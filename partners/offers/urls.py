@@ -2,17 +2,29 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from partners.offers.views import core, own
+from partners.offers.views import core, own, parts
 
 app_name = "offers"
 
 urlpatterns: list[URLPattern] = [
     path("offers/", core.offers, name="offers"),
+    path("offers/new/", core.new, name="new"),
     path("offers/<int:offer_id>/", core.detail, name="detail"),
+    path("offers/<int:offer_id>/edit/", core.edit, name="edit"),
     path("offers/<int:offer_id>/status/", core.change_status, name="change_status"),
     path("offers/<int:offer_id>/token/", core.issue_token, name="issue_token"),
     path("offers/<int:offer_id>/applications/<int:application_id>/approve/", core.approve, name="approve"),
     path("offers/<int:offer_id>/applications/<int:application_id>/reject/", core.reject, name="reject"),
+    path("offers/<int:offer_id>/payouts/add/", parts.add_event, name="add_event"),
+    path("offers/<int:offer_id>/payouts/<int:payout_id>/", parts.change_payout, name="change_payout"),
+    path("offers/<int:offer_id>/terms/add/", parts.add_terms, name="add_terms"),
+    path("offers/<int:offer_id>/terms/<int:terms_id>/", parts.change_terms, name="change_terms"),
+    path("offers/<int:offer_id>/terms/<int:terms_id>/end/", parts.end_terms, name="end_terms"),
+    path("offers/<int:offer_id>/landing-pages/add/", parts.add_landing_page, name="add_landing_page"),
+    path("offers/<int:offer_id>/landing-pages/<int:url_id>/", parts.change_landing_page, name="change_landing_page"),
+    path("offers/<int:offer_id>/creatives/add/", parts.add_creative, name="add_creative"),
+    path("offers/<int:offer_id>/coupons/add/", parts.add_coupon, name="add_coupon"),
+    path("offers/<int:offer_id>/coupons/<int:coupon_id>/withdraw/", parts.withdraw_coupon, name="withdraw_coupon"),
     path("my/offers/", own.offers, name="own"),
     path("my/offers/<int:offer_id>/", own.detail, name="own_offer"),
     path("my/offers/<int:offer_id>/link/", own.link, name="own_link"),

@@ -54,6 +54,14 @@ def test_the_screens_of_offers_pass_axe_in_both_schemes(
         (vera, f"/offers/{candles.pk}/", ""),
         (vera, f"/offers/{candles.pk}/", "#issue-token"),
         (vera, f"/offers/{candles.pk}/", "[id^=reject-]"),
+        (vera, f"/offers/{candles.pk}/", "#add-event"),
+        (vera, f"/offers/{candles.pk}/", "#add-terms"),
+        (vera, f"/offers/{candles.pk}/", "#add-landing-page"),
+        (vera, f"/offers/{candles.pk}/", "#add-creative"),
+        (vera, f"/offers/{candles.pk}/", "#add-coupon"),
+        (vera, f"/offers/{candles.pk}/", "[id^=withdraw-]"),
+        (vera, "/offers/new/", ""),
+        (vera, f"/offers/{candles.pk}/edit/", ""),
     ):
         page = open_page()
         sign_in(page, user)
@@ -89,6 +97,47 @@ def test_an_application_is_answered_where_it_stands(page: Page, sign_in: SignIn,
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.get_by_text("Orbit Deals may run Candles now.")).to_be_visible()
     expect(page.locator("#application-table").get_by_text("Approved")).to_have_count(2)
+
+
+def test_a_payout_is_changed_where_it_stands(page: Page, sign_in: SignIn, candles: Offer, vera: User) -> None:
+    sign_in(page, vera)
+    page.goto(f"/offers/{candles.pk}/")
+    page.get_by_role("link", name="Change Conversion").click()
+
+    page.get_by_label("Amount paid").fill("")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Enter an amount; 0 is nothing.").first).to_be_visible()
+    page.get_by_label("Amount paid").fill("11.25")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("row").filter(has_text="11.25 USD a conversion")).to_be_visible()
+
+
+def test_what_is_wrong_with_a_new_offer_is_said_and_nothing_is_lost(
+    page: Page, sign_in: SignIn, candles: Offer, vera: User
+) -> None:
+    sign_in(page, vera)
+    page.goto("/offers/new/")
+    page.get_by_label("Name").fill("Lamps")
+    page.get_by_label("Advertiser", exact=True).select_option("Tallow & Reed")
+    page.get_by_label("Or a new category").fill("Light")
+    page.get_by_label("Destination URL").fill("https://lamps.example/?")
+    page.get_by_text("Macros").click()
+    page.get_by_role("button", name="{transaction_id}").click()
+    page.get_by_label("Countries").fill("Atlantis")
+    page.get_by_label("Amount paid").fill("4")
+    page.get_by_label("Amount earned").fill("6")
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_text("There is no country “Atlantis”.").first).to_be_visible()
+
+    page.get_by_label("Countries").fill("Austria")
+    page.get_by_role("button", name="Launch").click()
+
+    expect(page.get_by_role("heading", name="Lamps")).to_be_visible()
+    lamps = Offer.objects.get(name="Lamps")
+    assert (lamps.countries, lamps.category.name) == (["AT"], "Light")
+    assert lamps.destination_url == "https://lamps.example/?{transaction_id}"
 
 
 def test_a_partner_applies_in_a_dialog(page: Page, sign_in: SignIn, candles: Offer, acme: Partner, paul: User) -> None:

@@ -188,6 +188,10 @@ class CouponCodeQuerySet(models.QuerySet["CouponCode"]):
     def for_answer(self) -> Self:
         return self.select_related("offer").order_by("pk")
 
+    def for_review(self) -> Self:
+        """Those that hold or will, before those that were withdrawn; with the partner whose each is."""
+        return self.select_related("partner").order_by(F("withdrawn_at").desc(nulls_first=True), "code", "pk")
+
 
 class CouponCode(Lasting):
     """What customers enter at the checkout. A sale with one partner's code is that partner's, even without a click.

@@ -13,9 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django_tables2 import RequestConfig
 
-from partners.offers.forms import ReviewFilter
+from partners.offers.forms import NewOfferForm, OfferForm, ReviewFilter
 from partners.offers.models import AlreadyDecided, AlreadyReplaced, Application, Offer, PartnerPayout
-from partners.offers.tables import ApplicationTable, OfferTable, OwnTermsTable
+from partners.offers.tables import ApplicationTable, CouponTable, OfferTable, OwnTermsTable
 from partners.offers.views.own import PREVIEWS
 from portal.accounts.rights import CHANGE_PARTNERS, VIEW_PARTNERS
 from portal.web.access import requires
@@ -36,6 +36,32 @@ def offers(request: UserRequest) -> HttpResponse:
     return render_page(request, "offers/offers.html", {"filters": filters, "table": table}, partial="offer-table")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def new(request: UserRequest) -> HttpResponse:
+    form = NewOfferForm(request.POST or None)
+    if form.is_valid():
+        offer = form.launch(by=request.actor)
+        messages.success(request, f"{offer} was launched. It is {offer.get_status_display().lower()}.")
+        return done(request, redirect_to=reverse("offers:detail", args=[offer.pk]))
+    status = 422 if form.is_bound else 200
+    return render_page(request, "offers/new.html", {"form": form}, partial="offer-form", status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def edit(request: UserRequest, offer_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    form = OfferForm(request.POST or None, instance=offer)
+    if form.is_bound and form.saved_to(offer, by=request.actor):
+        messages.success(request, f"{offer} was saved.")
+        return done(request, redirect_to=reverse("offers:detail", args=[offer.pk]))
+    context, status = {"offer": offer, "form": form}, 422 if form.is_bound else 200
+    return render_page(request, "offers/edit.html", context, partial="offer-form", status=status)
+
+
 @csp_update(PREVIEWS)
 @require_safe
 @requires(VIEW_PARTNERS)
@@ -48,8 +74,9 @@ def detail(request: UserRequest, offer_id: int) -> HttpResponse:
         "applications": ApplicationTable(offer.applications.select_related("partner").pending_first()),
         "own_terms": OwnTermsTable(terms.order_by("partner__name", "pk")),
         "codes": [(creative, creative.html_code) for creative in offer.creatives.all()],
+        "coupons": CouponTable(offer.coupon_codes.for_review()),
     }
-    return render_page(request, "offers/detail.html", context, partial="application-table")
+    return render_page(request, "offers/detail.html", context, partial=("application-table", "offer-parts"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,0 +1,122 @@
+"""What an offer is promoted with: landing pages, creatives, coupon codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.validators import RegexValidator
+
+from partners.models import Partner
+from partners.offers.forms.fields import DayField, DestinationField, WebAddressField
+from partners.offers.forms.terms import PartnerChoice
+from partners.offers.models import CodeIsTaken, Creative, NameIsTaken, Offer, OfferUrl
+from portal.web.edits import ChangedMeanwhile
+
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
+
+SHOWN_BY_ADDRESS = (Creative.Type.IMAGE, Creative.Type.VIDEO)
+
+
+class LandingPageForm(forms.Form):
+    """A further place that links can lead to: a new one, or one that is there."""
+
+    name = forms.CharField(max_length=120, help_text="Partners choose it by this name, such as Spring sale.")
+    destination_url = DestinationField()
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, offer: Offer, url: OfferUrl | None = None) -> None:
+        self.offer, self.url = offer, url
+        initial: dict[str, Any] = {}
+        if url is not None:
+            initial = {"name": url.name, "destination_url": url.destination_url, "seen": url.standing}
+        super().__init__(data, initial=initial)
+
+    def saved(self, *, by: Actor) -> bool:
+        if not self.is_valid():
+            return False
+        given = {name: self.cleaned_data[name] for name in ("name", "destination_url")}
+        try:
+            if self.url is None:
+                self.offer.add_url(**given, by=by)
+            else:
+                self.url.change(**given, by=by, seen=self.cleaned_data["seen"] if "seen" in self.data else None)
+        except NameIsTaken:
+            self.add_error("name", "Another landing page of this offer has that name.")
+        except ChangedMeanwhile as moved:
+            self.refuse(moved.current)
+        return self.is_valid()
+
+    def refuse(self, current: Any) -> None:
+        said = f"it is “{current.name}” now and leads to {current.destination_url}"
+        self.add_error(None, f"Somebody else was faster: {said}. Save again to replace that.")
+        data = self.data.copy()  # type: ignore[attr-defined]
+        data["seen"] = current.standing
+        self.data = data
+
+
+class CreativeForm(forms.Form):
+    name = forms.CharField(max_length=120)
+    creative_type = forms.ChoiceField(label="What it is", choices=Creative.Type.choices)
+    resource_url = WebAddressField(
+        label="Its address", required=False, help_text="Of an image or a video, where browsers load it from."
+    )
+    width = forms.IntegerField(label="Width in pixels", required=False, min_value=0, max_value=20_000)
+    height = forms.IntegerField(label="Height in pixels", required=False, min_value=0, max_value=20_000)
+    html_code = forms.CharField(
+        label="Its text or HTML",
+        required=False,
+        max_length=100_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"class": "mono", "rows": 5, "spellcheck": "false", "autocapitalize": "off"}),
+        help_text="{tracking_link} becomes the partner’s own link.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        by_address = cleaned.get("creative_type") in SHOWN_BY_ADDRESS
+        needed = "resource_url" if by_address else "html_code"
+        if "creative_type" in cleaned and needed not in self.errors and not cleaned.get(needed, "").strip():
+            said = "An image or a video needs its address." if by_address else "Without it there is nothing to show."
+            self.add_error(needed, said)
+        return cleaned
+
+    @property
+    def given(self) -> dict[str, Any]:
+        sizes = {name: self.cleaned_data[name] or 0 for name in ("width", "height")}
+        return {**self.cleaned_data, **sizes, "creative_type": Creative.Type(self.cleaned_data["creative_type"])}
+
+
+class CouponForm(forms.Form):
+    code = forms.CharField(
+        max_length=80,
+        validators=[RegexValidator(r"^\S+\Z", "A code is one word, without spaces.")],
+        help_text="What customers enter at the checkout. Small and capital letters are the same.",
+    )
+    partner = PartnerChoice(
+        Partner.objects.order_by("name", "pk"),
+        required=False,
+        empty_label="Everybody’s",
+        help_text="Every sale with a partner’s own code is that partner’s, even without a click.",
+    )
+    description = forms.CharField(required=False, max_length=300)
+    valid_from = DayField(label="First day")
+    valid_to = DayField(label="Last day")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        first, last = cleaned.get("valid_from"), cleaned.get("valid_to")
+        if first and last and last < first:
+            self.add_error("valid_to", "The last day must not be before the first.")
+        return cleaned
+
+    def added(self, offer: Offer, *, by: Actor) -> bool:
+        if not self.is_valid():
+            return False
+        try:
+            offer.add_coupon(by=by, **self.cleaned_data)
+        except CodeIsTaken:
+            self.add_error("code", "Another coupon has this code. Withdraw that one first, or choose another.")
+        return self.is_valid()

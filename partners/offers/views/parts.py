@@ -1,0 +1,169 @@
+"""Core Platform → Offers: what belongs to one: payouts, terms of single partners, landing pages, creatives, coupons.
+
+Each is a dialog over the page of the offer, which shows what it has anew when one of them has changed it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from partners.offers.forms import (
+    CouponForm,
+    CreativeForm,
+    EventForm,
+    LandingPageForm,
+    PartnerTermsForm,
+    PayoutForm,
+)
+from partners.offers.models import AlreadyEnded, AlreadyWithdrawn, Offer, PartnerPayout
+from portal.accounts.rights import CHANGE_PARTNERS
+from portal.web.access import requires
+from portal.web.htmx import done, render_page
+from portal.web.requests import UserRequest
+
+
+def done_with(request: UserRequest, offer: Offer, said: str, *, level: int = messages.SUCCESS) -> HttpResponse:
+    messages.add_message(request, level, said)
+    return done(request, redirect_to=reverse("offers:detail", args=[offer.pk]), event="offer:changed")
+
+
+def answer(request: UserRequest, template: str, offer: Offer, title: str, **context: Any) -> HttpResponse:
+    context |= {"offer": offer, "title": title, "back": reverse("offers:detail", args=[offer.pk])}
+    return render_page(request, template, context, status=422 if request.method == "POST" else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def add_event(request: UserRequest, offer_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    form = EventForm(request.POST or None)
+    if form.is_bound and form.saved(offer, by=request.actor):
+        return done_with(request, offer, f"{offer} pays for {form.cleaned_data['event_name']} now.")
+    return answer(request, "offers/payout_form.html", offer, "Pay for an event", form=form, action="Add")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def change_payout(request: UserRequest, offer_id: int, payout_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    payout = get_object_or_404(offer.payouts.select_related("offer"), pk=payout_id)
+    form = PayoutForm(request.POST or None, payout=payout)
+    if form.is_bound and form.saved(by=request.actor):
+        return done_with(request, offer, f"{payout.title}: partners earn {form.terms.told(offer.currency)} now.")
+    title = f"{payout.title}: payout and revenue"
+    return answer(request, "offers/payout_form.html", offer, title, form=form, action="Save")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def add_terms(request: UserRequest, offer_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    form = PartnerTermsForm(request.POST or None, offer=offer)
+    if form.is_bound and form.saved(by=request.actor):
+        partner = form.cleaned_data["partner"]
+        return done_with(request, offer, f"{partner} earns {form.terms.told(offer.currency)} now.")
+    return answer(request, "offers/terms_form.html", offer, "Terms of a single partner", form=form, action="Add")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def change_terms(request: UserRequest, offer_id: int, terms_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    standing = get_object_or_404(terms_of(offer), pk=terms_id)
+    form = PartnerTermsForm(request.POST or None, offer=offer, standing=standing)
+    if form.is_bound and form.saved(by=request.actor):
+        return done_with(request, offer, f"{standing.partner} earns {form.terms.told(offer.currency)} now.")
+    title = f"What {standing.partner} earns"
+    return answer(request, "offers/terms_form.html", offer, title, form=form, standing=standing, action="Save")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def end_terms(request: UserRequest, offer_id: int, terms_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    standing = get_object_or_404(terms_of(offer), pk=terms_id)
+    if request.method != "POST":
+        title = f"End the terms of {standing.partner}?"
+        return answer(request, "offers/end_terms.html", offer, title, standing=standing)
+    try:
+        standing.end(by=request.actor)
+    except AlreadyEnded:
+        return done_with(request, offer, "Somebody else ended these terms a moment ago.", level=messages.INFO)
+    return done_with(request, offer, f"{standing.partner} earns what everybody does now.")
+
+
+def terms_of(offer: Offer) -> Any:
+    return PartnerPayout.objects.filter(replaces__offer=offer).select_related("partner", "replaces__offer")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def add_landing_page(request: UserRequest, offer_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    form = LandingPageForm(request.POST or None, offer=offer)
+    if form.is_bound and form.saved(by=request.actor):
+        return done_with(request, offer, f"Links can lead to {form.cleaned_data['name']} now.")
+    return answer(request, "offers/landing_page_form.html", offer, "Add a landing page", form=form, action="Add")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def change_landing_page(request: UserRequest, offer_id: int, url_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    url = get_object_or_404(offer.urls, pk=url_id)
+    form = LandingPageForm(request.POST or None, offer=offer, url=url)
+    if form.is_bound and form.saved(by=request.actor):
+        return done_with(request, offer, f"{url} was saved. Links lead there from the next click on.")
+    return answer(request, "offers/landing_page_form.html", offer, f"Landing page {url}", form=form, action="Save")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def add_creative(request: UserRequest, offer_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    form = CreativeForm(request.POST or None)
+    if form.is_valid():
+        creative = offer.add_creative(by=request.actor, **form.given)
+        return done_with(request, offer, f"Partners can promote {offer} with {creative} now.")
+    return answer(request, "offers/creative_form.html", offer, "Add a creative", form=form, action="Add")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def add_coupon(request: UserRequest, offer_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    form = CouponForm(request.POST or None)
+    if form.is_bound and form.added(offer, by=request.actor):
+        return done_with(request, offer, f"The code {form.cleaned_data['code']} was added.")
+    return answer(request, "offers/coupon_form.html", offer, "Add a coupon code", form=form, action="Add")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def withdraw_coupon(request: UserRequest, offer_id: int, coupon_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    coupon = get_object_or_404(offer.coupon_codes.for_review(), pk=coupon_id)
+    if request.method != "POST":
+        return answer(request, "offers/withdraw_coupon.html", offer, f"Withdraw {coupon}?", coupon=coupon)
+    try:
+        coupon.withdraw(by=request.actor)
+    except AlreadyWithdrawn:
+        return done_with(request, offer, f"Somebody else withdrew {coupon} a moment ago.", level=messages.INFO)
+    return done_with(request, offer, f"{coupon} was withdrawn.")
