@@ -6,12 +6,15 @@ from typing import Any
 
 from django import forms
 
-from keys.models import Key, OperationLimit
+from keys.models import Key, KeyRequest, OperationLimit
 from keys.networks import HostBitsSet, MeansAnyAddress, parse_network, written
 from keys.readiness import Concern
 from keys.secret import LOOKS_LIKE_A_KEY
 from portal.web.api import OperationLimit as DeclaredLimit
 from portal.web.client_ip import Address, Network
+
+# Of a request; an office and its servers are a handful.
+MOST_NETWORKS = 50
 
 
 def refuse_keys(text: str) -> None:
@@ -30,16 +33,14 @@ class LabelForm(forms.Form):
     )
 
 
-class AddKeyForm(LabelForm):
-    """Issues a key. ``submission`` makes pressing OK twice issue one; ``anyway`` lists the concerns that were read."""
+class ConcernedForm(LabelForm):
+    """Issues a key that something may stand against; ``anyway`` lists the concerns that were read."""
 
-    submission = forms.UUIDField(widget=forms.HiddenInput)
     anyway = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, concerns: list[Concern], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.concerns = concerns
-        self.initial.setdefault("submission", uuid.uuid4())
 
     @property
     def acknowledgement(self) -> str:
@@ -50,6 +51,110 @@ class AddKeyForm(LabelForm):
         if not {concern.code for concern in self.concerns} <= set(anyway.split()):
             raise forms.ValidationError("Read what stands against it, and tick this box to issue the key anyway.")
         return anyway
+
+
+class AddKeyForm(ConcernedForm):
+    """Issues a key. ``submission`` makes pressing OK twice issue one."""
+
+    submission = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("submission", uuid.uuid4())
+
+
+class NetworksField(forms.CharField):
+    """Addresses and networks, one in each line; cleans to a list of networks, each once."""
+
+    widget = forms.Textarea(
+        attrs={
+            "rows": 3,
+            "autocomplete": "off",
+            "autocapitalize": "off",
+            "spellcheck": "false",
+            "placeholder": "203.0.113.7\n2001:db8:40::/48",
+        }
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64 * MOST_NETWORKS, **kwargs)
+
+    def clean(self, value: Any) -> list[Network]:
+        lines = str(super().clean(value)).replace(",", "\n").splitlines()
+        found: dict[Network, None] = {}
+        wrong: list[forms.ValidationError] = []
+        for line in filter(None, map(str.strip, lines)):
+            try:
+                found[network_in(line)] = None
+            except forms.ValidationError as error:
+                wrong.append(error)
+        if len(found) > MOST_NETWORKS:
+            wrong.append(forms.ValidationError(f"These are more than {MOST_NETWORKS}: name networks instead."))
+        if wrong:
+            raise forms.ValidationError(wrong)
+        return list(found)
+
+
+class OneParagraphField(forms.CharField):
+    """Room to write, for a text that is shown in lists and logs, where it has no lines."""
+
+    def clean(self, value: Any) -> str:
+        return str(super().clean(" ".join(str(value or "").split())))
+
+
+class KeyRequestForm(forms.Form):
+    """What a partner says when it asks for a key."""
+
+    purpose = OneParagraphField(
+        label="What is it for?",
+        max_length=300,
+        validators=[refuse_keys],
+        widget=forms.Textarea(attrs={"rows": 2, "autofocus": True, "placeholder": "Nightly import of our conversions"}),
+        error_messages={"required": "Say what the key is for, such as “Nightly import of our conversions”."},
+    )
+    contact_email = forms.EmailField(
+        label="Technical contact’s e-mail",
+        help_text="Who works with the key on your side, and is told when it has to be replaced.",
+    )
+    networks = NetworksField(
+        label="Fixed addresses",
+        required=False,
+        help_text="The key then works from your servers’ addresses alone. One address or network a line; "
+        "without any, it works from everywhere.",
+    )
+
+
+class ApproveForm(ConcernedForm):
+    """Approves a request: the key's label, and its allowlist as asked for or as changed."""
+
+    networks = NetworksField(
+        label="IP allowlist",
+        required=False,
+        help_text="One address or network a line. Without any, any address may use the key.",
+    )
+
+    def __init__(self, *args: Any, request: KeyRequest, **kwargs: Any) -> None:
+        initial = {"label": str(request), "networks": "\n".join(request.addresses)}
+        super().__init__(*args, initial=initial, **kwargs)
+
+
+class DeclineForm(forms.Form):
+    reason = OneParagraphField(
+        max_length=300,
+        validators=[refuse_keys],
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+        help_text="The partner reads it, here and by mail: say what would have to be different.",
+        error_messages={"required": "Give the partner a reason."},
+    )
+
+
+class SelfServiceForm(forms.Form):
+    partners_may_request_keys = forms.BooleanField(
+        label="Partners may request keys",
+        required=False,
+        help_text="A partner without a live key then finds a form for it in My Account. "
+        "Requests that wait stay, and can be decided either way.",
+    )
 
 
 class AllowForm(forms.Form):
@@ -83,21 +188,11 @@ class AllowForm(forms.Form):
         self.locked_out: Address | None = None
 
     def clean_network(self) -> Network:
-        text: str = self.cleaned_data["network"]
         try:
-            network = parse_network(text)
-        except HostBitsSet as error:
-            self.meant = written(error.meant)
-            raise forms.ValidationError(f"{text} has host bits set; did you mean {self.meant}?") from None
-        except MeansAnyAddress as error:
-            raise forms.ValidationError(
-                f"{error} means any address. To let any address in, leave the allowlist empty."
-            ) from None
-        except ValueError:
-            raise forms.ValidationError(
-                f"{text} is neither an address, such as 203.0.113.7 or 2001:db8::7, "
-                "nor a network, such as 203.0.113.0/24 or 2001:db8::/48."
-            ) from None
+            network = network_in(self.cleaned_data["network"])
+        except forms.ValidationError as error:
+            self.meant = (error.params or {}).get("meant")
+            raise
         if any(entry.network == network for entry in self.key.allowlist.all()):
             raise already_listed(network)
         return network
@@ -115,6 +210,27 @@ class AllowForm(forms.Form):
     def add_listed_error(self) -> None:
         """Someone added the same network after this form had looked."""
         self.add_error("network", already_listed(self.cleaned_data["network"]))
+
+
+def network_in(text: str) -> Network:
+    """The network that ``text`` is.
+
+    :raises forms.ValidationError: when it is none an allowlist can hold; ``params`` has what is ``meant``, if known
+    """
+    try:
+        return parse_network(text)
+    except HostBitsSet as error:
+        meant = {"text": text, "meant": written(error.meant)}
+        raise forms.ValidationError("%(text)s has host bits set; did you mean %(meant)s?", params=meant) from None
+    except MeansAnyAddress as error:
+        raise forms.ValidationError(
+            f"{error} means any address. To let any address in, leave the allowlist empty."
+        ) from None
+    except ValueError:
+        raise forms.ValidationError(
+            f"{text} is neither an address, such as 203.0.113.7 or 2001:db8::7, "
+            "nor a network, such as 203.0.113.0/24 or 2001:db8::/48."
+        ) from None
 
 
 def already_listed(network: Network) -> forms.ValidationError:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
 
 from partners.models import Flag, Partner
+
+# How long a key's end is news for whoever is about to issue the next one.
+RECENTLY = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -41,4 +47,22 @@ def concerns_about(partner: Partner) -> list[Concern]:
         for flag in partner.flags.filter(closed_at=None).order_by("pk")
         if flag.kind in (Flag.Kind.FRAUD, Flag.Kind.QUALITY)
     ]
+    return concerns
+
+
+def concerns_about_request_of(partner: Partner) -> list[Concern]:
+    """What stands against the partner, and what has happened to its keys. The request itself names the contact."""
+    concerns = [concern for concern in concerns_about(partner) if concern.code != "contact"]
+    live = partner.keys.live().order_by("-pk").first()
+    if live is not None:
+        concerns.append(Concern(f"live-{live.pk}", f"{partner} has a live key", f"{live} by {live.created_by}."))
+    revoked = partner.keys.filter(revoked_at__gt=timezone.now() - RECENTLY).order_by("-revoked_at", "-pk").first()
+    if revoked is not None:
+        concerns.append(
+            Concern(
+                f"revoked-{revoked.pk}",
+                "A key of it was revoked lately",
+                f"{revoked} by {revoked.revoked_by}. See that what led to it is settled.",
+            )
+        )
     return concerns

@@ -11,7 +11,7 @@ from portal.notifications.models import Telling
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keys.models import Key
+    from keys.models import Key, KeyRequest
     from portal.accounts.actors import Actor
     from portal.accounts.models import Event
 
@@ -19,12 +19,44 @@ if TYPE_CHECKING:
 WARNED = (timedelta(days=1), timedelta(days=7))
 
 
-def of_issue(key: Key, *, by: Actor) -> Telling:
+def of_request(request: KeyRequest, *, by: Actor) -> Telling:
+    return Telling(
+        kind=Kind.KEY_REQUESTED,
+        subject="A key is requested",
+        once=str(request.pk),
+        partner=request.partner,
+        by=by,
+        facts={
+            "What it is for": request.purpose,
+            "Technical contact": request.contact_email,
+            "Fixed addresses": request.addresses_in_words,
+        },
+    )
+
+
+def of_decision(request: KeyRequest, *, by: Actor) -> Telling:
+    return Telling(
+        kind=Kind.KEY_REQUEST_DECIDED,
+        subject=f"Your request for a key was {request.state.label.lower()}",
+        once=str(request.pk),
+        partner=request.partner,
+        by=by,
+        facts={
+            "What it is for": request.purpose,
+            "Key": str(request.key or ""),
+            "Reason": request.reason,
+        },
+    )
+
+
+def of_issue(key: Key, *, answers_request: bool, by: Actor) -> Telling:
+    """Whose request it answers is told of that, in words of its own."""
     return Telling(
         kind=Kind.KEY_ISSUED,
         subject=f"Key {key.label} was issued",
         once=str(key.pk),
         partner=key.partner,
+        to_partner=not answers_request,
         by=by,
         facts={"Key": str(key)},
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from keys.views import account, allowlist, network, partner, share
+from keys.views import account, allowlist, key_requests, network, partner, share
 
 app_name = "keys"
 
@@ -32,13 +32,18 @@ urlpatterns: list[URLPattern] = [
         allowlist.disallow_partner_key,
         name="disallow",
     ),
+    path("partners/<int:partner_id>/api/requests/<int:request_id>/approve/", key_requests.approve, name="approve"),
+    path("partners/<int:partner_id>/api/requests/<int:request_id>/decline/", key_requests.decline, name="decline"),
     path("shared/<str:token>/", share.shared, name="shared"),
     path("account/api/", account.keys, name="account"),
     path("account/api/keys/<int:key_id>/reveal/", account.reveal, name="account_reveal"),
+    path("account/api/request/", key_requests.make, name="request"),
+    path("account/api/requests/<int:request_id>/withdraw/", key_requests.withdraw, name="withdraw"),
     path("system/api/", network.key, name="network"),
     path("system/api/generate/", network.generate, name="generate"),
     path("system/api/budget/", network.budget, name="budget"),
     path("system/api/limits/", network.limits, name="limits"),
+    path("system/api/requests/", network.self_service, name="self_service"),
     path("system/api/keys/<int:key_id>/revoke/", network.revoke, name="network_revoke"),
     path("system/api/keys/<int:key_id>/allowlist/", allowlist.of_network_key, name="network_allowlist"),
     path("system/api/keys/<int:key_id>/allowlist/add/", allowlist.allow_network_key, name="network_allow"),

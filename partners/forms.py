@@ -14,6 +14,7 @@ from portal.web.edits import EditForm
 
 ANY = [("", "Any")]
 NOBODY = "none"
+KEYS = [("with", "With a live key"), ("without", "Without"), ("requests", "Requests a key")]
 
 
 class PartnerFilter(forms.Form):
@@ -27,7 +28,7 @@ class PartnerFilter(forms.Form):
     status = forms.ChoiceField(required=False, choices=[*ANY, *Partner.Status.choices])
     manager = forms.ChoiceField(required=False)
     flags = forms.ChoiceField(required=False, choices=[*ANY, ("any", "Flagged"), *Flag.Kind.choices, ("none", "None")])
-    keys = forms.ChoiceField(required=False, choices=[*ANY, ("with", "With a live key"), ("without", "Without")])
+    keys = forms.ChoiceField(required=False, choices=[*ANY, *KEYS])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -57,8 +58,8 @@ class PartnerFilter(forms.Form):
             kinds = {"any": {"has_open_flags": True}, "none": {"has_open_flags": False}}
             partners = partners.filter(**kinds[flags]) if flags in kinds else partners.flagged(Flag.Kind(flags))
         if keys := asked.get("keys"):
-            counts = {"with": {"live_keys__gt": 0}, "without": {"live_keys": 0}}
-            partners = partners.filter(**counts[keys])
+            wanted = {"with": Q(live_keys__gt=0), "without": Q(live_keys=0), "requests": Q(requests_key=True)}
+            partners = partners.filter(wanted[keys])
         return partners
 
 

@@ -52,11 +52,27 @@ class PartnerQuerySet(models.QuerySet["Partner"]):
             last_call_at=Max("keys__last_used_at"),
         )
 
+    def with_requests(self) -> Self:
+        """Adds ``requests_key``: whether a request for a key waits to be decided."""
+        return self.annotate(requests_key=Exists(Partner.objects.requesting_key().filter(pk=OuterRef("pk"))))
+
+    def requesting_key(self) -> Self:
+        # Named by the reverse relation, as the keys are; tests/partners/test_manage.py holds it against
+        # KeyRequest.objects.open().
+        ends = ("approved_at", "declined_at", "withdrawn_at")
+        waits = Q(key_requests__isnull=False, **{f"key_requests__{end}": None for end in ends})
+        return self.filter(waits)
+
     def for_listing(self) -> Self:
         """What a row of Manage shows, in the same number of queries for any number of partners."""
         open_flags = Prefetch("flags", queryset=Flag.objects.open(), to_attr="open_flags")
         return (
-            self.select_related("manager").with_flags().with_keys().prefetch_related(open_flags).order_by("name", "pk")
+            self.select_related("manager")
+            .with_flags()
+            .with_keys()
+            .with_requests()
+            .prefetch_related(open_flags)
+            .order_by("name", "pk")
         )
 
     def search(self, text: str) -> Self:
@@ -93,10 +109,11 @@ class Partner(models.Model):
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
-    # Only there on rows of with_keys() and for_listing().
+    # Only there on rows of with_keys(), with_requests() and for_listing().
     live_keys: int
     leaked_keys: int
     last_call_at: datetime | None
+    requests_key: bool
     open_flags: list[Flag]
 
     objects = PartnerQuerySet.as_manager()

@@ -36,10 +36,12 @@ PER_PAGE = 25
 @never_cache
 def manage(request: UserRequest) -> HttpResponse:
     """Partners → Manage: every partner, searched, filtered and sorted by the URL."""
+    partners = Partner.objects.visible_to(request.user)
     filters = PartnerFilter(request.GET)
-    table = PartnerTable(filters.narrow(Partner.objects.visible_to(request.user).for_listing()))
+    table = PartnerTable(filters.narrow(partners.for_listing()))
     RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
-    return render_page(request, "partners/manage.html", {"filters": filters, "table": table}, partial="partner-table")
+    context = {"filters": filters, "table": table, "requesting": partners.requesting_key().count()}
+    return render_page(request, "partners/manage.html", context, partial="partner-table")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

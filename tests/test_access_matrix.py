@@ -24,7 +24,7 @@ from django.urls import path
 
 from apilog.patterns.models import Pattern
 from apilog.patterns.rules import Finding, Sighting
-from keys.models import Key
+from keys.models import Key, KeyRequest
 from keys.networks import parse_network
 from partners.billing.models import Invoice, Item, Payment, Period
 from partners.models import Flag, Partner
@@ -55,8 +55,19 @@ ELSEWHERE = ("v1/", "ui/")
 
 
 @pytest.fixture
+def acme_request(acme: Partner, network: object) -> KeyRequest:
+    """From before Acme had a key: with one it could not ask any more."""
+    return KeyRequest.make(partner=acme, purpose="Import", contact_email="a@acme.example", networks=[], by=SETUP)
+
+
+@pytest.fixture
 def objects(
-    acme: Partner, acme_key: tuple[Key, str], call: Callable[..., Client], paul: User, network: object
+    acme: Partner,
+    acme_request: KeyRequest,
+    acme_key: tuple[Key, str],
+    call: Callable[..., Client],
+    paul: User,
+    network: object,
 ) -> dict[str, str]:
     """What stands for each parameter of a URL: something of Acme's, or somebody who may do nothing."""
     key, secret = acme_key
@@ -91,6 +102,7 @@ def objects(
         "partner_id": str(acme.pk),
         "flag_id": str(acme.raise_flag(kind=Flag.Kind.QUALITY, note="Odd", by=SETUP).pk),
         "key_id": str(key.pk),
+        "request_id": str(acme_request.pk),
         "invoice_id": str(payment.invoice_id),
         "payment_id": str(payment.pk),
         "entry_id": str(entry.pk),

@@ -253,10 +253,12 @@ class Key(models.Model):
         label: str,
         by: Actor,
         submission: uuid.UUID | None = None,
+        answers_request: bool = False,
     ) -> tuple[Key, str]:
         """Issues a partner key; answers it with its secret.
 
-        ``submission`` names the form that asked. :raises AlreadyIssued: when it has issued its key before
+        ``answers_request`` says that a ``KeyRequest`` is approved by it. ``submission`` names the form that asked.
+        :raises AlreadyIssued: when it has issued its key before
         """
         if submission is not None:
             # Serialises the two halves of a double click; the unique column stays the judge.
@@ -270,7 +272,7 @@ class Key(models.Model):
                 raise AlreadyIssued(earlier)
         key, secret = cls._make(partner=partner, label=label, submission=submission, by=by)
         Event.record(EventKind.KEY_ISSUED, by=by, subject=key, partner=partner)
-        Notification.tell_all([tellings.of_issue(key, by=by)])
+        Notification.tell_all([tellings.of_issue(key, answers_request=answers_request, by=by)])
         return key, secret
 
     @classmethod

@@ -25,7 +25,8 @@ from portal.web.requests import UserRequest
 def keys(request: UserRequest) -> HttpResponse:
     partner = own_partner(request)
     found = Prefetch("leaks", Leak.objects.open(), to_attr="found_at")
-    context = {"partner": partner, "keys": partner.keys.live().for_listing().prefetch_related(found)}
+    live = partner.keys.live().for_listing().select_related("request").prefetch_related(found)
+    context = {"partner": partner, "keys": live}
     return render_page(request, "keys/account.html", context, partial="key-list")
 
 

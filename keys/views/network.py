@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from keys.forms import BudgetForm, GenerateForm, LimitForm
-from keys.models import AboveBudget, Key, NetworkKeyChanged, OperationLimit
+from keys.forms import BudgetForm, GenerateForm, LimitForm, SelfServiceForm
+from keys.models import AboveBudget, Key, KeyRequest, NetworkKeyChanged, OperationLimit
 from keys.views.partner import revoke_and_tell
 from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
@@ -35,9 +35,11 @@ def key(request: UserRequest) -> HttpResponse:
         "key": network_keys.live().first(),
         "earlier_keys": network_keys.filter(revoked_at__isnull=False)[:EARLIER_KEYS_SHOWN],
         "settings": Network.load(),
+        "waiting": KeyRequest.objects.open().count(),
         "limits": [(limit, OperationLimit.in_force(limit)) for limit in OPERATION_LIMITS],
     }
-    return render_page(request, "keys/network.html", context, partial=("network-key", "budget", "leak-rule"))
+    parts = ("network-key", "budget", "leak-rule", "self-service")
+    return render_page(request, "keys/network.html", context, partial=parts)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -97,6 +99,21 @@ def limits(request: UserRequest) -> HttpResponse:
         return done(request, redirect_to=back, event="budget:changed")
     context = {"forms": forms, "settings": Network.load(), "back": back}
     return render_page(request, "keys/limits.html", context, status=422 if request.method == "POST" else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_SYSTEM_SETTINGS)
+@never_cache
+def self_service(request: UserRequest) -> HttpResponse:
+    back = reverse("keys:network")
+    settings = Network.load()
+    form = SelfServiceForm(request.POST if request.method == "POST" else None, initial=vars(settings))
+    if not form.is_valid():
+        return render_page(request, "keys/self_service.html", {"form": form, "back": back})
+    settings.change(by=request.actor, **form.cleaned_data)
+    on = form.cleaned_data["partners_may_request_keys"]
+    messages.success(request, f"Partners may {'now' if on else 'no longer'} request keys.")
+    return done(request, redirect_to=back, event="self-service:changed")
 
 
 @transaction.atomic

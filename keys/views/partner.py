@@ -49,8 +49,8 @@ def keys(request: UserRequest, partner_id: int) -> HttpResponse:
     partner = partner_of(request, partner_id)
     table = KeyTable(partner.keys.for_listing())
     RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
-    context = {"partner": partner, "table": table}
-    return render_page(request, "keys/partner.html", context, partial="key-table")
+    context = {"partner": partner, "table": table, "wish": partner.key_requests.open().first()}
+    return render_page(request, "keys/partner.html", context, partial=("key-table", "key-request"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -61,7 +61,12 @@ def add(request: UserRequest, partner_id: int) -> HttpResponse:
     partner = partner_of(request, partner_id)
     form = AddKeyForm(request.POST or None, concerns=concerns_about(partner))
     if not form.is_valid():
-        context = {"partner": partner, "form": form, "back": keys_url(partner)}
+        context = {
+            "partner": partner,
+            "form": form,
+            "wish": partner.key_requests.open().first(),
+            "back": keys_url(partner),
+        }
         return render_page(request, "keys/add.html", context, status=422 if form.is_bound else 200)
     label, submission = form.cleaned_data["label"], form.cleaned_data["submission"]
     try:

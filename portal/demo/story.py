@@ -19,7 +19,7 @@ from apilog.partitions import DAYS_AHEAD, create_ahead
 from apilog.patterns.scan import scan
 from apilog.tallies import keep_up
 from keys.gate import Call, Outcome
-from keys.models import Key
+from keys.models import Key, KeyRequest
 from partners.models import Flag, Partner
 from partners.offers.models import Offer
 from portal.accounts.actors import Actor
@@ -50,7 +50,7 @@ CAST = (
     ("amir", "Amir Haddad", "Key Manager", "looks after partners and issues their keys"),
     ("vera", "Vera Lindqvist", "Affiliate Manager", "looks after partners; may not issue keys"),
     ("paul", "Paul Renner", "Acme Media", "a partner with keys"),
-    ("otto", "Otto Brandvold", "Orbit Deals", "a partner without a key"),
+    ("otto", "Otto Brandvold", "Orbit Deals", "a partner without a key, who has requested one"),
 )
 # Invited, and have not chosen a password yet.
 COLLEAGUES = (
@@ -134,6 +134,7 @@ class Story:
         self.launches.plan()
         OldInvoices(self, seed=self.seed).plan()
         self.plan_network_keys()
+        self.at(self.now - timedelta(hours=5), self.request_a_key)
         self.plan_sign_ins()
         plan_postbacks(self)
         for moment, happening in sorted(self.happenings, key=lambda entry: entry[0]):
@@ -319,6 +320,18 @@ class Story:
             self.at(self.days_ago(self.random.uniform(1, 4)), revoke)
         elif fate == "expired":
             self.at(self.days_ago(3), lambda: self.backdate(key_of(company, label), "expires_at"))
+
+    def request_a_key(self) -> None:
+        """The partner that has none asks for one; nobody has answered yet."""
+        company = next(company for company in COMPANIES if company.name == CAST[5][2])
+        request = KeyRequest.make(
+            partner=partner_of(company),
+            purpose="Nightly import of our conversions into the data warehouse",
+            contact_email=partner_of(company).technical_contact_email,
+            networks=[ipaddress.ip_network(home_of(company)), ipaddress.ip_network("2001:db8:77::/48")],
+            by=self.by("otto"),
+        )
+        self.backdate(request, "requested_at")
 
     def plan_network_keys(self) -> None:
         def generate() -> None:

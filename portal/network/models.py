@@ -43,6 +43,7 @@ class Network(models.Model):
     budget_seconds = models.PositiveIntegerField("seconds", default=60)
     log_retention_days = models.PositiveIntegerField("days the API Log is kept", default=90, db_default=90)
     revokes_leaked_keys = models.BooleanField("revoke keys that are found in public", default=True, db_default=True)
+    partners_may_request_keys = models.BooleanField(default=True, db_default=True)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 class Kind(models.TextChoices):
+    KEY_REQUESTED = "key_request.made", "Key requested"
+    KEY_REQUEST_DECIDED = "key_request.decided", "Key request decided"
     KEY_ISSUED = "key.issued", "Key issued"
     KEY_REVEALED = "key.revealed", "Key shown to someone new"
     KEY_REVOKED = "key.revoked", "Key revoked"
@@ -76,6 +78,21 @@ class Audience:
 
 
 AUDIENCES: dict[Kind, Audience] = {
+    Kind.KEY_REQUESTED: Audience(
+        when="A partner without a live key requests one.",
+        partner_page="keys:partner",
+        action="See the request",
+        network_advice="Approve or decline it there. Whoever may issue keys can do either.",
+    ),
+    Kind.KEY_REQUEST_DECIDED: Audience(
+        when="Your request for a key is approved or declined.",
+        own_page="keys:account",
+        action="Open your API page",
+        own_advice=(
+            "A key that was issued is on your API page, from where you can copy it into your integration. After a "
+            "decline you may request one again there."
+        ),
+    ),
     Kind.KEY_ISSUED: Audience(
         when="A key is issued, or rotated and so gets a successor.",
         own_page="keys:account",

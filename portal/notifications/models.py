@@ -46,6 +46,7 @@ class Telling:
     ``subject`` is one line; readers at the network have the partner's name before it. ``facts`` are what else there is
     to know, by their labels, in that order: texts and moments, never a key. ``once`` tells this from every other of its
     kind: nobody is told twice of what has the same. ``partner`` is whose it is; without one it is the network's.
+    Without ``to_partner`` the network's people alone are told.
     """
 
     kind: Kind
@@ -53,6 +54,7 @@ class Telling:
     once: str
     by: Actor
     partner: Partner | None = None
+    to_partner: bool = True
     facts: Mapping[str, str | datetime] = field(default_factory=dict)
 
     @property
@@ -62,7 +64,7 @@ class Telling:
     def recipients(self, people: Iterable[User]) -> list[User]:
         at_the_keyboard = self.by.impersonator or self.by.user
         return self.audience.recipients(
-            [user for user in people if user != at_the_keyboard],
+            [user for user in people if user != at_the_keyboard and (self.to_partner or user.is_network_user)],
             partner_id=self.partner.pk if self.partner else None,
             manager_id=self.partner.manager_id if self.partner else None,
         )

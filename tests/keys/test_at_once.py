@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from keys.leaks.models import Leak, Place
-from keys.models import AlreadyIssued, AlreadyListed, AlreadyRevoked, Key, NetworkKeyChanged
+from keys.models import AlreadyIssued, AlreadyListed, AlreadyRevoked, Key, KeyRequest, NetworkKeyChanged
 from keys.networks import parse_network
 from keys.secret import digest_of
 from partners.models import Partner
@@ -212,3 +212,53 @@ def test_a_key_that_is_revoked_while_it_is_reported_is_revoked_once(
     assert answers[0] == 1
     assert answers[1] is None or isinstance(answers[1], AlreadyRevoked)
     assert Event.objects.filter(kind="key.revoked").count() == 1
+
+
+def ask(partner: Partner) -> KeyRequest:
+    return KeyRequest.make(partner=partner, purpose="Import", contact_email="a@acme.example", networks=[], by=SETUP)
+
+
+def test_of_two_users_who_request_a_key_at_once_one_is_told_of_the_others(acme: Partner) -> None:
+    answers = at_once(*[lambda: ask(acme)] * HOW_MANY)
+
+    assert kinds(answers) == ["AlreadyRequested"] * (HOW_MANY - 1) + ["KeyRequest"]
+    assert acme.key_requests.count() == 1
+    assert Event.objects.filter(kind="key_request.made").count() == 1
+
+
+def test_of_those_who_approve_decline_and_withdraw_at_once_one_decides(acme: Partner) -> None:
+    wish = ask(acme)
+    copies = [KeyRequest.objects.get(pk=wish.pk) for _ in range(6)]
+
+    answers = at_once(
+        *[lambda copy=copy: copy.approve(label="Import", networks=[], by=SETUP) for copy in copies[:2]],
+        *[lambda copy=copy: copy.decline(reason="No", by=SETUP) for copy in copies[2:4]],
+        *[lambda copy=copy: copy.withdraw(by=SETUP) for copy in copies[4:]],
+    )
+
+    assert [type(answer).__name__ for answer in answers].count("AlreadyDecided") == 5
+    wish.refresh_from_db()
+    assert not wish.is_open
+    assert acme.keys.count() == (1 if wish.key else 0)
+    ends = Event.objects.filter(kind__startswith="key_request.").exclude(kind="key_request.made")
+    assert [event.kind for event in ends] == [f"key_request.{wish.state}"]
+
+
+def test_two_managers_who_approve_at_once_are_both_answered(
+    acme: Partner, amir: User, sonia: User, browse: Browse
+) -> None:
+    wish = ask(acme)
+    path = reverse("keys:approve", args=[acme.pk, wish.pk])
+    clients = [browse(amir), browse(sonia)]
+
+    answers: list[Any] = at_once(
+        *[lambda client=client: client.post(path, {"label": "Import", "networks": ""}) for client in clients]
+    )
+
+    key = acme.keys.get()
+    places = [answer.get("Location", "") for answer in answers]
+    assert places.count(reverse("keys:send", args=[acme.pk, key.pk])) == 1
+    # The other one is told, by the dialog or on the page that it is sent to.
+    (other,) = [answer for answer, place in zip(answers, places, strict=True) if "send" not in place]
+    told = other if other.status_code == 200 else clients[answers.index(other)].get(other["Location"])
+    assert "approved" in page(told).text and "already" in page(told).text.lower()

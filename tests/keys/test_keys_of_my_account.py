@@ -12,6 +12,7 @@ from keys.models import Key
 from keys.networks import parse_network
 from partners.models import Partner
 from portal.accounts.models import Event, User
+from portal.network.models import Network
 from tests.conftest import SETUP, Browse
 from tests.htmx import HTMX, told
 from tests.page import page
@@ -88,10 +89,18 @@ def test_without_a_live_key_the_tab_is_gone_and_the_page_says_whom_to_ask(
     assert "support@northwind.example" in text
 
 
-def test_without_a_manager_the_support_contact_is_asked(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("may_request", "asked"), [(True, "Questions? Ask Partner Support:"), (False, "Ask Partner Support for one:")]
+)
+def test_without_a_manager_the_support_contact_is_asked(
+    may_request: bool, asked: str, client: Client, network: Network
+) -> None:
+    network.change(by=SETUP, partners_may_request_keys=may_request)
+
     text = page(client.get(ACCOUNT)).text
 
-    assert "Ask Partner Support for one" in text
+    assert asked in text
+    assert "support@northwind.example" in text
 
 
 def test_the_page_takes_as_many_queries_for_twenty_keys_as_for_one(

@@ -270,7 +270,7 @@ def test_what_was_read_is_dropped_after_half_a_year_and_what_was_not_is_kept(acm
 def test_every_kind_says_when_and_leads_both_sides_somewhere(cast: list[User], acme: Partner) -> None:
     for kind in Kind:
         audience = AUDIENCES[kind]
-        for partner in [acme] * bool(audience.partner_page) + [None] * bool(audience.network_page):
+        for partner in [acme] * bool(audience.partner_page or audience.own_page) + [None] * bool(audience.network_page):
             Notification.tell(kind, subject=kind.label, once=f"{partner}", partner=partner, by=SETUP)
 
     assert set(Notification.objects.values_list("kind", flat=True)) == set(Kind.values)

@@ -17,7 +17,7 @@ from apilog.models import LoggedCall, Tally
 from apilog.patterns.models import Pattern
 from apilog.tallies import MINUTE
 from keys.gate import Outcome
-from keys.models import Key
+from keys.models import Key, KeyRequest
 from keys.secret import LOOKS_LIKE_A_KEY
 from partners.models import Flag, Partner
 from partners.offers.models import Application, Deal, Offer, OfferPayout, PayoutType, ProductFeed
@@ -51,6 +51,7 @@ def test_the_demo_tells_of_a_network_in_every_state() -> None:
     assert Key.objects.exclude(allowlist=None).exists()
     assert Key.objects.live().filter(partner__users__email="paul@latchkey.example").exists()
     assert not Key.objects.filter(partner__users__email="otto@latchkey.example").exists()
+    assert KeyRequest.objects.open().filter(partner__users__email="otto@latchkey.example").exists()
     assert {postback.status for postback in Postback.objects.all()} == set(Postback.Status)
     assert set(LoggedCall.objects.values_list("outcome", flat=True)) == set(Outcome) - {Outcome.ERROR}
 
