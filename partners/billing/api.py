@@ -20,7 +20,7 @@ from partners.billing.models.invoice import COVERS, NOTHING
 from partners.billing.statement import unbilled
 from portal.network.currencies import money
 from portal.network.timezones import BY_NAME
-from portal.web.api import PAGED, REPORTING, limited, paged, paging
+from portal.web.api import PAGED, REPORTING, limited, paged, paging, reads
 
 router = Router(tags=["Billing"])
 
@@ -382,6 +382,7 @@ def collection(entries: list[dict[str, Any]]) -> dict[str, Any]:
 @router.post(
     "/billings/affiliates/invoicestable", response=AffiliateInvoices, summary="Your invoices", openapi_extra=PAGED
 )
+@reads
 def search_invoices(request: PartnerRequest, payload: InvoiceSearch | None = None) -> dict[str, Any]:
     """Your invoices that pass the filters, the latest period first. Cancelled ones are not among them."""
     asked = payload or InvoiceSearch()
@@ -423,6 +424,7 @@ def read_invoice(
 
 @router.post("/billings/affiliates/summary", response=BillingSummary, summary="What you were billed and paid")
 @limited(REPORTING)
+@reads
 def summarise_billing(request: PartnerRequest, payload: InvoiceSearch | None = None) -> dict[str, Any]:
     """The sums of your invoices that pass the filters, which are those of `invoicestable`, by currency; and what your
     traffic has earned that none of them bills yet."""

@@ -346,7 +346,7 @@ def test_pixel(request: PartnerRequest, pixel_id: int) -> dict[str, Any]:
     postback = postback_of(request, pixel_id)
     if postback.is_html:
         raise HttpError(400, "delivery_method: it shows HTML code, so there is no URL to call")
-    attempt = send_test(postback)
+    attempt = send_test(postback, by=request.call.actor)
     return {
         "network_pixel_id": postback.pk,
         "result": attempt.is_delivered,

@@ -10,12 +10,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from partners.postbacks.models import LONGEST_PROBLEM, Attempt, Claimed, Delivery, Postback, Sent
 from partners.postbacks.sending import send
 from partners.postbacks.vocabulary import POSTBACK
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event
+
+if TYPE_CHECKING:
+    from portal.accounts.actors import Actor
 
 AT_ONCE = 200
 # Of one postback: its receiver is a machine, too.
@@ -112,25 +118,30 @@ def settle_and_claim(results: Sequence[Sent], room: int, busy: Counter[int]) -> 
     return Delivery.objects.claim(room, busy=busy, share=AT_ONCE_OF_ONE) if room else []
 
 
-def send_test(postback: Postback) -> Attempt:
+def send_test(postback: Postback, *, by: Actor) -> Attempt:
     """Calls the postback's URL now, once, with an invented conversion, and keeps the attempt as a test: it counts in no
-    statistics, repeats nothing and pauses nothing. Takes ten seconds at most. The header Latchkey-Test says what it is.
+    statistics, repeats nothing and pauses nothing, but leaves an event, because the receiver is somebody's. Takes ten
+    seconds at most. The header Latchkey-Test says what it is.
     """
     facts: dict[str, object] = dict(POSTBACK.samples) | {"affiliate_id": postback.partner_id}
     if postback.offer is not None:
         own = {"offer_id": postback.offer.pk, "offer_name": postback.offer.name, "currency": postback.offer.currency}
         facts |= own
     answer = asyncio.run(send(postback.template.fill(facts), (("Latchkey-Test", "1"),)))
-    return Attempt.objects.create(
-        partner=postback.partner,
-        postback=postback,
-        at=answer.at,
-        url=answer.url,
-        status=answer.status,
-        problem=answer.problem[:LONGEST_PROBLEM],
-        answer=answer.body,
-        duration_ms=answer.duration_ms,
-    )
+    with transaction.atomic():
+        attempt = Attempt.objects.create(
+            partner=postback.partner,
+            postback=postback,
+            at=answer.at,
+            url=answer.url,
+            status=answer.status,
+            problem=answer.problem[:LONGEST_PROBLEM],
+            answer=answer.body,
+            duration_ms=answer.duration_ms,
+        )
+        details = {"result": attempt.problem or "It arrived."}
+        Event.record(EventKind.POSTBACK_TESTED, by=by, subject=postback, partner=postback.partner, details=details)
+    return attempt
 
 
 def leave_database() -> None:

@@ -73,6 +73,7 @@ class EventKind(models.TextChoices):
     POSTBACK_CHANGED = "postback.changed", "Postback changed"
     POSTBACK_PAUSED = "postback.paused", "Postback paused"
     POSTBACK_RESUMED = "postback.resumed", "Postback resumed"
+    POSTBACK_TESTED = "postback.tested", "Postback tested"
     POSTBACK_REMOVED = "postback.removed", "Postback removed"
     FIREHOSE_ENABLED = "firehose.enabled", "Firehose enabled"
     FIREHOSE_DISABLED = "firehose.disabled", "Firehose disabled"

@@ -22,7 +22,7 @@ from partners.offers.models import CouponCode, Deal, Offer, ProductFeed, Standin
 from partners.offers.models.promotions import DealQuerySet
 from portal.network.currencies import money
 from portal.network.models import Network
-from portal.web.api import EXPORTS, PAGED, limited, paged, paging
+from portal.web.api import EXPORTS, PAGED, limited, paged, paging, reads
 from portal.web.exports import stream_csv
 
 affiliates = Router(tags=["Offers"])
@@ -253,6 +253,7 @@ def list_deals_of_offer(request: PartnerRequest, offer_id: int) -> dict[str, Any
 
 
 @affiliates.post("/deals", response=Deals, summary="Search deals", openapi_extra={"parameters": PAGED["parameters"]})
+@reads
 def search_deals(request: PartnerRequest, payload: DealSearch | None = None) -> dict[str, Any]:
     """The deals of all offers that you can see, those that match the filters, by number."""
     search = payload or DealSearch()
