@@ -17,7 +17,7 @@ from keys.readiness import concerns_about
 from partners.api import NetworkRequest, Paging
 from partners.models import Partner
 from partners.network_api import refused_by
-from portal.web.api import PAGED, paged, paging
+from portal.web.api import PAGED, paged, paging, seconds
 
 networks = Router(tags=["API keys"])
 
@@ -120,10 +120,6 @@ class RevokedApiKey(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"result": True}]})
 
     result: bool = Field(description="Always true: the key opens nothing from the next call on.")
-
-
-def seconds(at: Any) -> int:
-    return int(at.timestamp()) if at is not None else 0
 
 
 def api_key(key: Key) -> dict[str, Any]:

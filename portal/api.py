@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from time import perf_counter
@@ -37,12 +37,14 @@ import partners.billing.api
 import partners.billing.network_api
 import partners.network_api
 import partners.offers.api
+import partners.offers.api.network
 import partners.postbacks.api
 import partners.postbacks.network_api
 import partners.reporting.api
 import partners.reporting.network_api
 import partners.traffic.api
 import partners.traffic.api.network
+import partners.traffic.api.offers
 import portal.network.api
 from apilog.models import OF_ONE_ROW, write, write_alone, write_together
 from keys.gate import (
@@ -68,6 +70,8 @@ log = logging.getLogger(__name__)
 PREFIX = "/v1"
 # Announced but not released: a client that asks for one learns that it is early, not wrong.
 ANNOUNCED = ("/v1/advertisers",)
+# How many wrong fields a refusal names.
+MOST_SENTENCES = 12
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 # The database is away, busy or full; a client does well to try again. Its other errors are mistakes of ours.
@@ -279,6 +283,8 @@ mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.reporting.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.network_api.networks, opened_by=Realm.NETWORK)
 mount("/networks", keys.api.networks, opened_by=Realm.NETWORK)
+mount("/networks", partners.traffic.api.offers.networks, opened_by=Realm.NETWORK)
+mount("/networks", partners.offers.api.network.networks, opened_by=Realm.NETWORK)
 mount("/networks", partners.postbacks.network_api.networks, opened_by=Realm.NETWORK)
 mount("/networks", partners.billing.network_api.networks, opened_by=Realm.NETWORK)
 mount("/networks", apilog.api.networks, opened_by=Realm.NETWORK)
@@ -499,9 +505,23 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    first = error.errors[0]
-    field = ".".join(str(part) for part in first["loc"][1:] if part != "payload") or "The body"
-    return refuse_with(request, 400, f"{field}: {first['msg']}.")
+    return refuse_with(request, 400, " ".join(said_of(error.errors)))
+
+
+# What the loc of an error has beside names: which of several forms a value was held against.
+FORMS = re.compile(r"(str|int|float|bool|list|dict)(\[.*\])?|[a-z-]+-[a-z-]+(\[.*\])?|[A-Z]\w*")
+
+
+def said_of(errors: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each field that is wrong, a dozen of them at most."""
+    sentences: dict[str, str] = {}
+    for error in errors:
+        parts = [str(part) for part in error["loc"][1:] if part != "payload"]
+        if error["type"] != "extra_forbidden" and len(parts) > 1 and FORMS.fullmatch(parts[-1]):
+            sentences.setdefault(".".join(parts[:-1]), f"{'.'.join(parts)}: {error['msg']}.")
+        else:
+            sentences.setdefault(".".join(parts), f"{'.'.join(parts) or 'The body'}: {error['msg']}.")
+    return list(sentences.values())[:MOST_SENTENCES]
 
 
 @api.exception_handler(Exception)

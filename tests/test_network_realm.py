@@ -18,6 +18,15 @@ OPERATIONS = [
     if path.startswith("/v1/networks/")
 ]
 OF_THE_WIRE = {
+    "GET /offers",
+    "POST /offers",
+    "GET /offers/{}",
+    "PUT /offers/{}",
+    "POST /offerstable",
+    "GET /advertisers",
+    "GET /couponcodes",
+    "POST /tracking/offers/clicks",
+    "POST /tracking/offers/impressions",
     "POST /reporting/entity",
     "POST /reporting/entity/table",
     "POST /reporting/entity/table/export",

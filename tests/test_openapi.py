@@ -61,6 +61,8 @@ RULED = {
     "GET /networks/billings/affiliates/invoices",
     "POST /networks/conversions",
     "POST /networks/dashboard/summary",
+    "POST /networks/offers",
+    "POST /networks/offerstable",
     "POST /networks/pixelstable",
     "POST /networks/reporting/clicks",
     "POST /networks/reporting/clicks/stream",
@@ -71,7 +73,10 @@ RULED = {
     "POST /networks/reporting/entity/table/export",
     "POST /networks/reporting/onhold",
     "PUT /affiliates/pixels/{pixel_id}",
+    "POST /networks/tracking/offers/clicks",
+    "POST /networks/tracking/offers/impressions",
     "PUT /networks/affiliates/{partner_id}",
+    "PUT /networks/offers/{offer_id}",
     "PUT /networks/reporting/conversions/{conversion_id}",
 }
 site = get_wsgi_application()

@@ -20,7 +20,7 @@ from partners.billing.models.invoice import COVERS, NOTHING
 from partners.billing.statement import unbilled
 from portal.network.currencies import money
 from portal.network.timezones import BY_NAME
-from portal.web.api import PAGED, REPORTING, limited, paged, paging, reads
+from portal.web.api import PAGED, REPORTING, collection, limited, paged, paging, reads
 
 router = Router(tags=["Billing"])
 
@@ -373,10 +373,6 @@ def payment_entry(payment: Payment, currency: str) -> dict[str, Any]:
         "payment_date": payment.paid_on.isoformat(),
         "time_created": int(payment.recorded_at.timestamp()),
     }
-
-
-def collection(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"total": len(entries), "entries": entries}
 
 
 @router.post(

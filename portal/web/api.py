@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
@@ -162,3 +163,19 @@ def paging(page: int, page_size: int, total_count: int) -> dict[str, Any]:
     """The three paging fields as every list answers them: as an object, and beside it."""
     fields = {"page": page, "page_size": page_size, "total_count": total_count}
     return {"paging": fields, **fields}
+
+
+def collection(entries: Iterable[object]) -> dict[str, Any]:
+    """A list as it stands inside an object's ``relationship``."""
+    listed = list(entries)
+    return {"total": len(listed), "entries": listed}
+
+
+def seconds(at: datetime | None) -> int:
+    """A moment in unix seconds; 0 when there is none."""
+    return int(at.timestamp()) if at is not None else 0
+
+
+def day(on: date | None) -> str:
+    """A day as YYYY-MM-DD; empty when there is none."""
+    return on.isoformat() if on is not None else ""

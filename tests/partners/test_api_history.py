@@ -91,6 +91,13 @@ BODIES: dict[str, Body] = {
     "POST /v1/networks/conversions": lambda scene: {
         "conversions": [{"transaction_id": clicked(scene.partner, scene.offer, an_hour_ago()).id.hex}]
     },
+    "POST /v1/networks/offers": lambda scene: {
+        "name": "Lamps",
+        "network_advertiser_id": scene.offer.advertiser_id,
+        "network_category_id": scene.offer.category_id,
+        "destination_url": "https://lamps.example/",
+        "payout_revenue": [{"payout_type": "cpa", "payout_amount": 4}],
+    },
 }
 # What stands for a parameter of a path, where it is not one of the partner's own that the offer has.
 IDS: dict[str, Callable[[Scene], object]] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
 from typing import Any
 
 from django.http import HttpRequest
@@ -19,7 +17,7 @@ from partners.offers.models import Creative, NeedsNoApproval, Offer, OfferPayout
 from partners.offers.models.offer import CAP_SPANS, CAPPED, OfferQuerySet
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import money
-from portal.web.api import PAGED, paged, paging
+from portal.web.api import PAGED, collection, day, paged, paging, seconds
 
 affiliates = Router(tags=["Offers"])
 
@@ -274,19 +272,6 @@ LINKED = {
 }
 
 
-def collection(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    listed = list(entries)
-    return {"total": len(listed), "entries": listed}
-
-
-def seconds(at: datetime | None) -> int:
-    return int(at.timestamp()) if at is not None else 0
-
-
-def day(on: date | None) -> str:
-    return on.isoformat() if on is not None else ""
-
-
 def payout_info(payout: OfferPayout) -> dict[str, Any]:
     terms = payout.own_terms
     return {
@@ -309,7 +294,7 @@ def url_info(url: OfferUrl) -> dict[str, Any]:
     }
 
 
-def creative_info(creative: Creative, offer: Offer, links: Links) -> dict[str, Any]:
+def creative_info(creative: Creative, offer: Offer, links: Links | None) -> dict[str, Any]:
     return {
         "network_offer_creative_id": creative.pk,
         "name": creative.name,
@@ -317,7 +302,7 @@ def creative_info(creative: Creative, offer: Offer, links: Links) -> dict[str, A
         "resource_url": creative.resource_url,
         "width": creative.width,
         "height": creative.height,
-        "html_code": links.code(creative, offer) if offer.is_runnable else creative.html_code,
+        "html_code": links.code(creative, offer) if links is not None else creative.html_code,
     }
 
 
@@ -339,9 +324,11 @@ def caps_of(offer: Offer) -> dict[str, Any]:
     return caps
 
 
-def offer_info(offer: Offer, links: Links) -> dict[str, Any]:
-    """An offer as its partner sees it; ``offer`` is a row of for_answer()."""
+def offer_info(offer: Offer, links: Links | None) -> dict[str, Any]:
+    """An offer as its partner sees it, or the network: a row of for_answer() and the partner's links, or one of
+    for_network_answer() and none."""
     terms = offer.default_payout.own_terms
+    links = links if offer.is_runnable else None
     return {
         "network_offer_id": offer.pk,
         "network_id": 1,
@@ -358,8 +345,8 @@ def offer_info(offer: Offer, links: Links) -> dict[str, Any]:
         "is_caps_enabled": offer.has_caps,
         **caps_of(offer),
         "date_live_until": day(offer.live_until),
-        "tracking_url": links.click(offer) if offer.is_runnable else "",
-        "impression_tracking_url": links.impression(offer) if offer.is_runnable else "",
+        "tracking_url": links.click(offer) if links is not None else "",
+        "impression_tracking_url": links.impression(offer) if links is not None else "",
         "time_created": seconds(offer.created_at),
         "time_saved": seconds(offer.updated_at),
         "default_payout": float(terms.percentage if terms.payout_type == PayoutType.CPS else terms.amount),

@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.config import JsonDict
 
 from partners.api import Paging, PartnerRequest
-from partners.offers.api.offers import LARGEST_ID, day, offer_of, runnable_offer_of
+from partners.offers.api.offers import LARGEST_ID, offer_of, runnable_offer_of
 from partners.offers.links import Links
 from partners.offers.models import CouponCode, Deal, Offer, ProductFeed, Standing
 from partners.offers.models.promotions import DealQuerySet
 from portal.network.currencies import money
 from portal.network.models import Network
-from portal.web.api import EXPORTS, PAGED, limited, paged, paging, reads
+from portal.web.api import EXPORTS, PAGED, day, limited, paged, paging, reads
 from portal.web.exports import stream_csv
 
 affiliates = Router(tags=["Offers"])

@@ -31,6 +31,9 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
     def pending(self) -> Self:
         return self.filter(approved_at=None, rejected_at=None)
 
+    def rejected(self) -> Self:
+        return self.filter(rejected_at__isnull=False)
+
     def pending_first(self) -> Self:
         """Those that wait for an answer, the longest waiting first; then the others, the newest first."""
         waits = Case(When(approved_at=None, rejected_at=None, then=F("applied_at")))

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 CAP_SPANS = ("daily", "weekly", "monthly", "global")
 CAPPED = ("conversion", "payout", "click")
 CAPS = tuple(f"{span}_{what}_cap" for span in CAP_SPANS for what in CAPPED)
+MOST_LABELS = 20
+LONGEST_LABEL = 40
+NOT_ACTIVE = {"paused": "it is paused", "pending": "it has not started yet", "deleted": "it was deleted"}
 
 
 class CurrencyIsFixed(Exception):
@@ -66,10 +69,27 @@ class OfferQuerySet(models.QuerySet["Offer"]):
             .order_by("pk")
         )
 
+    def for_network_answer(self) -> Self:
+        """With all that the network's own systems are told of an offer, as for_answer() has it for a partner: nobody in
+        particular runs it here, so everybody's terms are the offer's."""
+        return (
+            self.annotate(
+                is_runnable=Value(False), is_partner_active=Value(False), pending_count=applications_to_answer()
+            )
+            .select_related("advertiser", "category")
+            .prefetch_related(
+                Prefetch("payouts", OfferPayout.objects.for_network_answer()),
+                Prefetch("applications", Application.objects.none(), to_attr="own_applications"),
+                "urls",
+                "creatives",
+            )
+            .order_by("pk")
+        )
+
     def for_review(self) -> Self:
         """What a row of the network's own list shows, in the same number of queries for any number of offers."""
-        pending = Count("applications", filter=Q(applications__approved_at=None, applications__rejected_at=None))
-        return self.select_related("advertiser", "category").prefetch_related("payouts").annotate(pending_count=pending)
+        offers = self.select_related("advertiser", "category").prefetch_related("payouts")
+        return offers.annotate(pending_count=applications_to_answer())
 
     def paying(self, payout_type: PayoutType, partner: Partner) -> Self:
         """Those whose conversion, or click or impression, pays the partner in that way."""
@@ -78,12 +98,20 @@ class OfferQuerySet(models.QuerySet["Offer"]):
         return self.filter(Exists(own.filter(payout_type=payout_type)) | (~Exists(own) & Exists(default)))
 
     def with_pending(self) -> Self:
-        return self.filter(Exists(Application.objects.pending().filter(offer=OuterRef("pk"))))
+        return self.applied_for(Application.objects.pending())
+
+    def applied_for(self, applications: models.QuerySet[Application]) -> Self:
+        """Those that one of the applications is for."""
+        return self.filter(Exists(applications.filter(offer=OuterRef("pk"))))
 
     def search(self, text: str) -> Self:
         """Offers whose name, category, advertiser or number contains ``text``."""
         found = Q(name__icontains=text) | Q(category__name__icontains=text) | Q(advertiser__name__icontains=text)
         return self.filter(found | Q(pk=int(text)) if text.isdecimal() and len(text) < 10 else found)
+
+
+def applications_to_answer() -> Count:
+    return Count("applications", filter=Q(applications__approved_at=None, applications__rejected_at=None))
 
 
 def approvals_of(partner: Partner) -> models.QuerySet[Application]:
@@ -163,6 +191,8 @@ class Offer(models.Model):
     redirect_offer = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="redirected_offers"
     )
+    # The network's own words for sorting its offers; partners never see them.
+    labels = ArrayField(models.CharField(max_length=LONGEST_LABEL), default=list, db_default=[], blank=True)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
@@ -170,7 +200,7 @@ class Offer(models.Model):
     own_applications: list[Application]
     is_runnable: bool
     is_partner_active: bool
-    # Only there on rows of for_review().
+    # Only there on rows of for_review() and for_network_answer().
     pending_count: int
 
     objects = OfferQuerySet.as_manager()
@@ -225,18 +255,26 @@ class Offer(models.Model):
     @property
     def obstacle(self) -> str:
         """Why the partner of for_answer() cannot run the offer, as the rest of a sentence; empty when it can."""
+        return self._obstacle("your", "it needs approval, so apply for it first")
+
+    @property
+    def obstacle_to_others(self) -> str:
+        """The same, said to the network instead of to the partner."""
+        return self._obstacle("the affiliate’s", "it needs approval, and the affiliate has not applied for it")
+
+    def _obstacle(self, whose: str, needs_approval: str) -> str:
         if self.is_runnable:
             return ""
         if not self.is_partner_active:
-            return "your account is not active"
+            return f"{whose} account is not active"
+        if self.status != self.Status.ACTIVE:
+            return NOT_ACTIVE[self.status]
         waits = {
-            "require_approval": "it needs approval, so apply for it first",
-            Application.Status.PENDING: "your application has not been answered yet",
-            Application.Status.REJECTED: "your application was rejected",
+            "require_approval": needs_approval,
+            Application.Status.PENDING: f"{whose} application has not been answered yet",
+            Application.Status.REJECTED: f"{whose} application was rejected",
         }
-        if self.status == self.Status.ACTIVE:
-            return waits.get(self.own_status) or f"it ended on {self.live_until}"
-        return "it is paused" if self.status == self.Status.PAUSED else "it has not started yet"
+        return waits.get(self.own_status) or f"it ended on {self.live_until}"
 
     @property
     def default_payout(self) -> OfferPayout:

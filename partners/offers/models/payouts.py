@@ -132,6 +132,10 @@ class OfferPayoutQuerySet(models.QuerySet["OfferPayout"]):
             Prefetch("partner_payouts", PartnerPayout.objects.filter(partner=partner), to_attr="own")
         )
 
+    def for_network_answer(self) -> Self:
+        """As for a partner that has no terms of its own, which none is asked for."""
+        return self.prefetch_related(Prefetch("partner_payouts", PartnerPayout.objects.none(), to_attr="own"))
+
 
 class OfferPayout(Payout):
     """What an offer pays everybody: by default, or for an event after the conversion, such as a deposit."""
