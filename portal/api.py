@@ -35,6 +35,7 @@ import keys.api
 import partners.api
 import partners.billing.api
 import partners.billing.network_api
+import partners.firehose.api
 import partners.network_api
 import partners.offers.api
 import partners.offers.api.network
@@ -280,6 +281,7 @@ for router in partners.traffic.api.routers:
     mount("/affiliates", router, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.postbacks.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.billing.api.router, opened_by=Realm.AFFILIATE)
+mount("/affiliates", partners.firehose.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/affiliates", partners.reporting.api.affiliates, opened_by=Realm.AFFILIATE)
 mount("/networks", partners.network_api.networks, opened_by=Realm.NETWORK)
 mount("/networks", keys.api.networks, opened_by=Realm.NETWORK)

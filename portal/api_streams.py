@@ -80,11 +80,14 @@ def last_words(call: Call, content_type: str) -> bytes:
 
     The status has been sent, and the web server ends the body as if it were whole. So the body itself must tell: CSV
     ends in a quote that is never closed, which strict readers refuse and people see; NDJSON in an error instead of a
-    row; and JSON is left open, which every reader refuses.
+    row, as events do; and JSON is left open, which every reader refuses.
     """
     sentence = f"Something went wrong on our side; the rest is missing. Your request id is {call.id}."
     if content_type.startswith("text/csv"):
         return f'"INCOMPLETE: {sentence}\n'.encode()
+    error = json.dumps({"code": "500", "error": sentence, "Error": sentence})
     if content_type.startswith("application/x-ndjson"):
-        return json.dumps({"code": "500", "error": sentence, "Error": sentence}).encode() + b"\n"
+        return f"{error}\n".encode()
+    if content_type.startswith("text/event-stream"):
+        return f"event: error\ndata: {error}\n\n".encode()
     return b""

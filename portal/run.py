@@ -28,8 +28,9 @@ from environs import Env
 from portal.postgres import PROJECT, PostgresUnusable, Server
 
 WEB_WORKERS = 2
-# The pool of each process has a connection for each, and for each stream there may be: a thread never waits for one.
-WEB_THREADS = 16
+# 16 for what is answered and done with, and 8 that Firehose streams may hold on to. The pool of each process has a
+# connection for each, and for each export there may be: a thread never waits for one.
+WEB_THREADS = 24
 OLDEST_POSTGRES = 140000
 ANSWER_SECONDS = 60
 STOP_SECONDS = 10

@@ -136,7 +136,7 @@ DATABASES = {
             # away: the pool soon gives up on it, and tries again when somebody asks.
             "pool": {
                 "min_size": env.int("DATABASE_POOL_MIN", default=2),
-                "max_size": env.int("DATABASE_POOL_MAX", default=20),
+                "max_size": env.int("DATABASE_POOL_MAX", default=28),
                 "timeout": env.float("DATABASE_POOL_TIMEOUT", default=5.0),
                 "max_lifetime": 1800,
                 "reconnect_timeout": 2.0,

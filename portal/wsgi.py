@@ -4,6 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from portal.web.stopping import stopping
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
+stopping.watch()
 application = get_wsgi_application()

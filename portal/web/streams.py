@@ -31,6 +31,10 @@ BEGINS_WITHIN_SECONDS = 50
 # a quarter of them, and half of these for one partner: who stops reading halfway keeps theirs.
 AT_ONCE = 4
 AT_ONCE_EACH = 2
+# So do flows, which go on for as long as somebody listens. They have threads of their own in each process, on top of
+# those that serve everything else (portal/run.py), so that they can never be what others wait for.
+FLOWS_AT_ONCE = 8
+FLOWS_AT_ONCE_EACH = 2
 
 TEXT = "FORMAT text"
 CSV = "FORMAT csv, HEADER true"
@@ -213,6 +217,18 @@ def stream(blocks: Iterable[bytes], content_type: str, *, filename: str = "") ->
     return response
 
 
+class Flow(StreamingHttpResponse):
+    """An answer that goes on until its client leaves, or until it says that it ends.
+
+    Its first block says that it has begun, and is sent however small it is. Empty blocks are not sent at all; but
+    whoever hands one on is told by that when nobody listens any more, so a flow makes one now and then.
+    """
+
+    def __init__(self, blocks: Iterable[bytes], content_type: str) -> None:
+        # Proxies that gather answers before they pass them on are told not to.
+        super().__init__(blocks, content_type=content_type, headers={"X-Accel-Buffering": "no"})
+
+
 class TooManyStreams(Exception):
     """The message is a sentence for the client."""
 
@@ -220,8 +236,8 @@ class TooManyStreams(Exception):
 class Places:
     """How many streams there may be at once in this process, and how many for one owner."""
 
-    def __init__(self, at_once: int, each: int) -> None:
-        self._at_once, self._each = at_once, each
+    def __init__(self, at_once: int, each: int, what: str) -> None:
+        self._at_once, self._each, self._what = at_once, each, what
         self._mutex = Lock()
         self._taken: Counter[int | None] = Counter()
 
@@ -229,11 +245,9 @@ class Places:
         """:raises TooManyStreams:"""
         with self._mutex:
             if self._taken[owner] >= self._each:
-                raise TooManyStreams(
-                    f"{self._each} of your exports or streams are still being read; let one end first."
-                )
+                raise TooManyStreams(f"{self._each} of your {self._what} are still being read; let one end first.")
             if self._taken.total() >= self._at_once:
-                raise TooManyStreams("As many exports and streams are being read at the moment as there can be.")
+                raise TooManyStreams(f"As many {self._what} are being read at the moment as there can be.")
             self._taken[owner] += 1
 
     def give_back(self, owner: int | None) -> None:
@@ -245,15 +259,16 @@ class Places:
         return self._taken.total()
 
 
-places = Places(AT_ONCE, AT_ONCE_EACH)
+places = Places(AT_ONCE, AT_ONCE_EACH, "exports or streams")
+places_of_flows = Places(FLOWS_AT_ONCE, FLOWS_AT_ONCE_EACH, "Firehose streams")
 
 
 class Stream:
     """What a response will send, begun: its first block is there, or all of it when that is less.
 
-    It takes one of the ``places`` until it ends, and ends once: read to its end, failed, or closed because nobody reads
-    any more. ``on_end`` is then called, with what it failed of if it did; what that returns is still sent, since a
-    failure after the first block can be told in no other way.
+    It takes one of the ``places``, or of those of flows, until it ends, and ends once: read to its end, failed, or
+    closed because nobody reads any more. ``on_end`` is then called, with what it failed of if it did; what that returns
+    is still sent, since a failure after the first block can be told in no other way.
     """
 
     def __init__(self, response: StreamingHttpResponse, *, owner: int | None) -> None:
@@ -262,7 +277,8 @@ class Stream:
         self._ended = False
         self.sent = 0
         self.on_end: Callable[[Exception | None], bytes] | None = None
-        places.take(owner)
+        self._places = places_of_flows if isinstance(response, Flow) else places
+        self._places.take(owner)
         try:
             self._blocks: Iterator[bytes] = iter(response.streaming_content)  # type: ignore[arg-type]  # not async here
             self._first, self.is_whole = self._read_first()
@@ -273,6 +289,8 @@ class Stream:
             self.close()
 
     def _read_first(self) -> tuple[bytes, bool]:
+        if isinstance(self._response, Flow):
+            return next(self._blocks), False
         first = bytearray()
         for block in self._blocks:
             first += block
@@ -324,5 +342,5 @@ class Stream:
                 close()
         except Exception as trouble:  # noqa: BLE001
             failure = failure or trouble
-        places.give_back(self._owner)
+        self._places.give_back(self._owner)
         return self.on_end(failure) if self.on_end is not None else b""

@@ -19,6 +19,8 @@ from django.utils.timezone import now
 import portal.urls  # noqa: F401
 from keys.models import Key
 from partners.billing.models import Invoice, Item, LineKind, Period
+from partners.firehose import following
+from partners.firehose.models import Firehose
 from partners.models import Partner
 from partners.offers.models import Offer
 from partners.postbacks.models import Postback
@@ -122,6 +124,12 @@ def body_of(operation: dict[str, Any]) -> Any:
     return {}
 
 
+@pytest.fixture(autouse=True)
+def flows_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream of the Firehose has told what there is, and ends."""
+    monkeypatch.setattr(following, "LONGEST_SECONDS", 0.0)
+
+
 @pytest.fixture
 def things(network: Network, acme: Partner, other_partner: Partner, launch: Launch) -> dict[Partner, dict[str, object]]:
     """One of everything for each of the two partners."""
@@ -132,6 +140,7 @@ def things(network: Network, acme: Partner, other_partner: Partner, launch: Laun
         offer.add_deal(name=f"Deal of {partner}", deal_type="gift", by=SETUP)
         offer.add_coupon(code=f"CODE{partner.name.split()[0]}", by=SETUP, partner=partner)
         TrafficBlock.block(partner=partner, variable="sub1", value=f"Clicks of {partner}", by=SETUP)
+        Firehose.enable(partner, by=SETUP)
         return {name: make(partner, offer) for name, make in MAKERS.items()}
 
     return {partner: everything(partner) for partner in (acme, other_partner)}

@@ -162,7 +162,7 @@ def test_the_blocks_may_be_asked_for_from_several_threads() -> None:
 
 
 def test_there_are_so_many_places_and_fewer_for_one() -> None:
-    places = Places(at_once=3, each=2)
+    places = Places(at_once=3, each=2, what="exports")
     places.take(1)
     places.take(1)
 
