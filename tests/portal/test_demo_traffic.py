@@ -23,7 +23,8 @@ from partners.offers.models import (
     Terms,
 )
 from partners.traffic.agents import agent_of
-from partners.traffic.models import CapCount, Click, Conversion, Hold, Impression, Refusal
+from partners.traffic.models import CapCount, Click, Conversion, Hold, Impression, Receipt, Refusal
+from partners.traffic.models.recording import Report, Source
 from portal.demo.traffic.flow import COLUMNS
 from portal.network.models import Network
 from portal.web.ids import moment_of
@@ -174,7 +175,7 @@ def test_the_same_seed_and_moment_make_the_same_rows_and_another_seed_others() -
     def traffic(*arguments: str) -> int:
         demo_traffic(*arguments, clicks=1500)
         digest = rows_of(Click, Impression, Conversion)
-        for table in (Click, Impression, Conversion, Hold):
+        for table in (Click, Impression, Conversion, Hold, Receipt):
             table._default_manager.all().delete()
         return digest
 
@@ -327,6 +328,25 @@ def test_sales_by_a_partners_coupon_code_need_no_click(market: dict[str, Offer])
         (acme.pk, market["shoes"].pk, "ACME10", None)
     }
     assert not alone.filter(transaction_id=F("id")).exists()
+
+
+def test_what_an_advertiser_reports_again_is_the_conversion_that_is_there(market: dict[str, Offer]) -> None:
+    partner = Partner.objects.get(name="Acme")
+    coupon = market["shoes"].add_coupon(code="ACME10", partner=partner, by=SETUP)
+    demo_traffic(clicks=20_000)
+    by_click = Conversion.objects.filter(is_view_through=False).exclude(clicked_at=None).order_by("id")
+    by_code = Conversion.objects.filter(clicked_at=None, coupon_code="ACME10", is_view_through=False).order_by("id")
+    reported = [
+        (Source.of_visit(Click.objects.get(id=found.transaction_id)), found)
+        for found in (by_click.filter(is_event=False)[0], by_click.filter(is_event=True)[0])
+    ]
+    reported.append((Source.of_coupon(coupon), by_code[0]))
+
+    for source, conversion in reported:
+        report = Report(event_name=conversion.event_name, order_id=conversion.order_id)
+        assert Conversion.record(source=source, report=report, by=SETUP) == (conversion, False)
+
+    assert Receipt.objects.count() == Conversion.objects.count()
 
 
 def test_traffic_is_not_mixed_with_what_there_is_unless_that_is_asked_for() -> None:

@@ -90,8 +90,12 @@ class Source:
         return self.visit.id if self.visit is not None else None
 
     def digest_of(self, report: Report) -> bytes:
-        said = [*self.known_by, report.event_name, report.order_id]
-        return sha256(dumps(said).encode()).digest()
+        return digest_of(self.known_by, report.event_name, report.order_id)
+
+
+def digest_of(known_by: tuple[str, str], event_name: str, order_id: str) -> bytes:
+    """What two reports of the same have in common, digested."""
+    return sha256(dumps([*known_by, event_name, order_id]).encode()).digest()
 
 
 def due_for(source: Source, report: Report) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from partners.traffic.jobs import THE_HOLDING_PERIOD
 from partners.traffic.models import Refusal
+from partners.traffic.models.recording import digest_of
 from portal.demo.traffic.lanes import LINK_COLUMNS, Goal, Lane, Link, money
 from portal.demo.traffic.visitors import COUNTRIES, NOBODY, VISITOR_COLUMNS, Visitor, robots, visitors_of
 
@@ -46,6 +47,7 @@ COLUMNS = {
         *("order_id", "sale_amount", "conversion_ip", "adv1", "adv2", "adv3", "adv4", "adv5", "error_message", "notes"),
         "updated_at",
     ),
+    "traffic_receipt": ("digest", "partner_id", "conversion_id", "received_at"),
     "traffic_hold": ("partner_id", "conversion_id", "until", "created_at", "ended_at", "ended_by", "outcome"),
 }
 ROBOT, COUNTRY_NOT_ALLOWED = int(Refusal.ROBOT), int(Refusal.COUNTRY_NOT_ALLOWED)
@@ -67,6 +69,7 @@ class Lines:
     click: list[str] = field(default_factory=list)
     impression: list[str] = field(default_factory=list)
     conversion: list[str] = field(default_factory=list)
+    receipt: list[str] = field(default_factory=list)
     hold: list[str] = field(default_factory=list)
 
     def by_table(self) -> dict[str, list[str]]:
@@ -74,6 +77,7 @@ class Lines:
             "traffic_click": self.click,
             "traffic_impression": self.impression,
             "traffic_conversion": self.conversion,
+            "traffic_receipt": self.receipt,
             "traffic_hold": self.hold,
         }
 
@@ -252,8 +256,9 @@ class Flow:
         for lane in self.with_coupons:
             if lane.since <= hour and self.random.random() < clicks * lane.weight * lane.conversion_rate * BY_COUPON:
                 moment = millisecond(hour) + self.random.randrange(HOUR_MS)
-                link = Link(lane.head(self.random.choice(lane.coupons)), "", NULL)
-                self.convert(Origin(lane, link, NOBODY, NULL, ""), "", moment, NULL, lane.base)
+                code, coupon_id = self.random.choice(lane.coupons)
+                origin = Origin(lane, Link(lane.head(code), "", NULL), NOBODY, NULL, "")
+                self.convert(origin, "", moment, NULL, lane.base, known_by=("coupon", str(coupon_id)))
 
     def buy(self, origin: Origin, visit_id: str, moment: int, clicked_at: str) -> None:
         """The conversion after a click, or an impression that was not clicked; and what the customer does then."""
@@ -262,13 +267,16 @@ class Flow:
         at = moment + 20_000 + int(exp(self.random.gauss(log(35 * 60_000), 2.0)))
         if at - moment >= lane.lifespan_days * DAY_MS:
             return
-        self.convert(origin, visit_id, at, clicked_at, lane.base)
+        known_by = ("visit", visit_id)
+        self.convert(origin, visit_id, at, clicked_at, lane.base, known_by=known_by)
         for goal in lane.events:
             if self.random.random() < goal.share:
                 at += int(exp(self.random.gauss(log(30 * HOUR_MS), 1.1)))
-                self.convert(origin, visit_id, at, clicked_at, goal)
+                self.convert(origin, visit_id, at, clicked_at, goal, known_by=known_by)
 
-    def convert(self, origin: Origin, visit_id: str, moment: int, clicked_at: str, goal: Goal) -> None:
+    def convert(
+        self, origin: Origin, visit_id: str, moment: int, clicked_at: str, goal: Goal, *, known_by: tuple[str, str]
+    ) -> None:
         if moment >= self.until_ms:
             return
         random, lane = self.random, origin.lane
@@ -277,6 +285,7 @@ class Flow:
         if lane.basket:
             sale = round(lane.basket * random.lognormvariate(0, 0.55) / lane.smallest) * lane.smallest
         self.orders += random.randrange(1, 7)
+        order_id = f"{lane.order_prefix}-{self.orders}"
         decision = self.decide(lane, moment)
         at = moment_text(moment)
         is_event = bool(goal.event_name)
@@ -285,7 +294,7 @@ class Flow:
             *(money(goal.payout.of_conversion(sale)), money(goal.revenue.of_conversion(sale))),
             *(origin.link.redirected_from, visit_id or self.id_at(moment), clicked_at, decision.status),
             *("ft"[is_event], goal.event_name, "ft"[bool(visit_id) and clicked_at == NULL]),
-            *(f"{lane.order_prefix}-{self.orders}", money(sale), f"198.51.100.{lane.offer_id % 250 + 1}"),
+            *(order_id, money(sale), f"198.51.100.{lane.offer_id % 250 + 1}"),
             *(
                 random.choice(("new", "new", "returning")),
                 f"SKU-{random.randrange(100, 999)}" if sale else "",
@@ -296,6 +305,9 @@ class Flow:
             *(decision.reason, "", moment_text(decision.at)),
         )
         self.keep(moment, "conversion", "\t".join(texts) + "\n")
+        # Who reports it again, now that it is history, is told so.
+        digest = digest_of(known_by, goal.event_name, order_id).hex()
+        self.keep(moment, "receipt", f"\\\\x{digest}\t{lane.partner_id}\t{conversion_id}\t{at}\n")
         if lane.holding_days:
             is_open = decision.status == "on_hold"
             outcome = "rejected" if decision.reason else "approved"

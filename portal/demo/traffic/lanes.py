@@ -105,7 +105,8 @@ class Lane:
     holding_days: int
     lifespan_days: int
     is_approved_by_hand: bool
-    coupons: list[str]
+    # The partner's own codes, each with the number of its coupon.
+    coupons: list[tuple[str, int]]
     order_prefix: str
     shows_banners: bool
     has_click_ids: bool
@@ -172,11 +173,11 @@ class Market:
         self.admitted = {
             (offer, partner): at for offer, partner, at in approved.values_list("offer", "partner", "approved_at") if at
         }
-        self.coupons: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        self.coupons: defaultdict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
         for coupon in (
             CouponCode.objects.filter(offer__in=self.offers, withdrawn_at=None).exclude(partner=None).order_by("pk")
         ):
-            self.coupons[coupon.offer_id, coupon.partner_id or 0].append(coupon.code)
+            self.coupons[coupon.offer_id, coupon.partner_id or 0].append((coupon.code, coupon.pk))
         ranks = list(range(1, len(self.offers) + 1))
         random.shuffle(ranks)
         self.popularity = dict(zip(sorted(self.offers), (rank**-0.7 for rank in ranks), strict=True))
@@ -310,7 +311,7 @@ class Habits:
             redirected_from = str(target.pk)
         url_id = random.choice(market.urls[offer.pk]) if market.urls[offer.pk] and random.random() < 0.3 else 0
         creative_id = random.choice(market.banners[offer.pk]) if lane.shows_banners else 0
-        coupon_code = random.choice(lane.coupons) if lane.coupons and random.random() < 0.2 else ""
+        coupon_code = random.choice(lane.coupons)[0] if lane.coupons and random.random() < 0.2 else ""
         source_id = frequent(self.sources, random) if self.sources else ""
         said = {"sub1": frequent(self.campaigns, random), "sub2": frequent(self.words, random)}
         if self.style.words > 500:
