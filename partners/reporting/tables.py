@@ -31,7 +31,8 @@ class CellColumn(tables.Column):  # type: ignore[misc]  # django-tables2 ships n
         label, identity = record[self.asked.name], record[f"{self.asked.name}_id"]
         text = label or UNNAMED
         if self.asked.is_time:
-            return str(text)
+            # A date keeps to one line, however many columns there are.
+            return format_html('<span class="nowrap">{}</span>', text)
         return format_html(
             '<a href="{}" dir="auto"{}>{}</a>',
             self.narrowed(self.asked.name, str(identity)),

@@ -30,6 +30,7 @@ from portal.demo.companies import CLIENTS, COMPANIES, LABELS, NETWORK_TIMEZONE, 
 from portal.demo.postbacks import plan_postbacks
 from portal.demo.programme import Launches
 from portal.demo.rates import RATES
+from portal.demo.rules import plan_rules
 from portal.network.models import ExchangeRate, Network
 from portal.notifications.models import Notification
 from portal.web.client_ip import Address
@@ -137,6 +138,7 @@ class Story:
         self.at(self.now - timedelta(hours=5), self.request_a_key)
         self.plan_sign_ins()
         plan_postbacks(self)
+        plan_rules(self)
         for moment, happening in sorted(self.happenings, key=lambda entry: entry[0]):
             self.let(happening, moment)
         self.make_calls()

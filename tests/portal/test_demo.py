@@ -22,6 +22,7 @@ from keys.secret import LOOKS_LIKE_A_KEY
 from partners.models import Flag, Partner
 from partners.offers.models import Application, Deal, Offer, OfferPayout, PayoutType, ProductFeed
 from partners.postbacks.models import Postback
+from partners.traffic.models import TrafficBlock, TrafficControl
 from portal.accounts.models import Event
 from portal.demo.story import CAST
 from portal.network.models import Network
@@ -53,6 +54,12 @@ def test_the_demo_tells_of_a_network_in_every_state() -> None:
     assert not Key.objects.filter(partner__users__email="otto@latchkey.example").exists()
     assert KeyRequest.objects.open().filter(partner__users__email="otto@latchkey.example").exists()
     assert {postback.status for postback in Postback.objects.all()} == set(Postback.Status)
+    assert set(TrafficControl.objects.values_list("is_active", "control_type")) >= {
+        (True, "blacklist"),
+        (False, "whitelist"),
+    }
+    assert TrafficBlock.objects.standing().filter(partner__users__email="paul@latchkey.example").exists()
+    assert TrafficBlock.objects.exclude(lifted_at=None).exists()
     assert set(LoggedCall.objects.values_list("outcome", flat=True)) == set(Outcome) - {Outcome.ERROR}
 
 
