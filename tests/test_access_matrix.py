@@ -21,6 +21,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
+from django.utils.timezone import now
 
 from apilog.patterns.models import Pattern
 from apilog.patterns.rules import Finding, Sighting
@@ -29,13 +30,14 @@ from keys.networks import parse_network
 from partners.billing.models import Invoice, Item, Payment, Period
 from partners.models import Flag, Partner
 from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
-from partners.postbacks.models import Postback
+from partners.postbacks.models import Attempt, Delivery, Postback
 from partners.traffic.models import TrafficBlock, TrafficControl
 from portal.accounts.models import Role, User
 from portal.notifications.kinds import Kind
 from portal.notifications.models import Notification
 from portal.status.models import Notice
 from portal.web.access import every_view_declares_its_access, public, routed_views
+from portal.web.ids import new_id
 from tests.conftest import SETUP, Browse
 from tests.partners.traffic.conftest import converted
 
@@ -90,6 +92,7 @@ def objects(
     offer = offer_open_to(acme)
     waiting = offer.apply(partner=Partner.create(by=SETUP, name="Waiting Media"), by=SETUP)
     Notification.tell(Kind.POSTBACK_PAUSED, subject="Paused", once="one of his", partner=acme, by=SETUP)
+    attempt = attempt_of(acme)
     control = TrafficControl.add(
         name="No coupons",
         control_type="blacklist",
@@ -112,7 +115,9 @@ def objects(
         "terms_id": str(offer.pay_partner(acme, Terms(PayoutType.CPA, Decimal(12)), by=SETUP).pk),
         "url_id": str(offer.add_url(name="Sale", destination_url="https://acme.example/", by=SETUP).pk),
         "coupon_id": str(offer.add_coupon(code="ACME", by=SETUP).pk),
-        "postback_id": str(Postback.add(partner=acme, url="https://acme.example/", by=SETUP).pk),
+        "postback_id": str(attempt.postback_id),
+        "delivery_id": str(attempt.delivery_id),
+        "attempt_id": str(attempt.pk),
         "conversion_id": str(converted(acme, offer).id),
         "control_id": str(control.pk),
         "block_id": str(TrafficBlock.block(partner=acme, variable="sub1", value="bots", by=SETUP).pk),
@@ -128,6 +133,15 @@ def objects(
         "system key_id": str(network_key.pk),
         "system entry_id": str(network_entry.pk),
     }
+
+
+def attempt_of(partner: Partner) -> Attempt:
+    """To deliver something of a postback whose URL nobody is asked about: it may not be called any more."""
+    postback = Postback.add(partner=partner, url="https://acme.example/", by=SETUP)
+    Postback.objects.filter(pk=postback.pk).update(url="http://127.0.0.1/")
+    told = {"partner": partner, "postback": postback, "conversion_id": new_id()}
+    delivery = Delivery.objects.create(**told, status="approved", facts={}, due_at=now())
+    return Attempt.objects.create(**told, delivery=delivery, at=now(), url=postback.url, problem="No.", duration_ms=1)
 
 
 def offer_open_to(partner: Partner) -> Offer:

@@ -3,19 +3,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import Q
+from django.utils.timezone import make_aware
 
 from partners.models import Partner
 from partners.offers.models import Offer
-from partners.postbacks.models import LONGEST_DELAY_MS, Postback, PostbackQuerySet, Unfit, check_url
+from partners.postbacks.models import LONGEST_DELAY_MS, AttemptQuerySet, Postback, PostbackQuerySet, Unfit, check_url
 from partners.postbacks.vocabulary import POSTBACK
 from portal.web.edits import EditForm
 
 ANY = [("", "Any")]
 EVERY_OFFER = "0"
+# There were no postbacks before, and far beyond them a calendar ends.
+YEARS = range(2000, 3000)
 
 
 @dataclass(frozen=True)
@@ -201,3 +205,43 @@ class PostbackFilter(forms.Form):
         if text := asked.get("q"):
             query["search_terms"] = [{"search_type": "text", "value": text}]
         return {"query": query} if query else {}
+
+
+class AttemptFilter(forms.Form):
+    """The filters of a postback's attempts. A value that means nothing filters nothing."""
+
+    outcome = forms.ChoiceField(
+        required=False, choices=[*ANY, ("failed", "Failed"), ("delivered", "Delivered"), ("test", "Tests")]
+    )
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        # `from` is no name in Python's own grammar.
+        for name, label in (("from", "From"), ("to", "To")):
+            widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+            self.fields[name] = forms.DateField(label=label, required=False, widget=widget)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.asked)
+
+    def narrow(self, attempts: AttemptQuerySet) -> AttemptQuerySet:
+        asked = self.asked
+        match asked.get("outcome"):
+            case "failed":
+                attempts = attempts.failed()
+            case "delivered":
+                attempts = attempts.delivered()
+            case "test":
+                attempts = attempts.tests()
+        first, last = (asked[name] if name in asked and asked[name].year in YEARS else None for name in ("from", "to"))
+        return attempts.between(first and beginning_of(first), last and beginning_of(last + timedelta(days=1)))
+
+
+def beginning_of(day: date) -> datetime:
+    return make_aware(datetime.combine(day, time.min))

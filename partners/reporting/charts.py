@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from partners.reporting.engine import Series
 from partners.reporting.figures import shown
@@ -40,10 +42,12 @@ class Bar:
 class Band:
     """One metric over time. Where some of it is a loss, those bars hang down from nothing."""
 
-    metric: Metric
+    title: str
     bars: list[Bar]
     total: str
     highest: str
+    # "good" or "bad", of what is one of the two.
+    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,11 @@ def chart_of(series: Series, metrics: Sequence[str]) -> Chart:
 def band_of(series: Series, metric: Metric, titles: Sequence[str]) -> Band:
     currency = series.question.currency
     values = [figures[metric.name] for _, figures in series.points]
+    total = shown(series.total[metric.name], metric, currency)
+    return Band(metric.title, bars_of(values, titles), total, shown(max([*values, 0]), metric, currency))
+
+
+def bars_of(values: Sequence[Any], titles: Sequence[str]) -> list[Bar]:
     highest, lowest = max([*values, 0]), min([*values, 0])
     scale = HEIGHT / ((highest - lowest) or 1)
     zero = highest * scale
@@ -98,5 +107,18 @@ def band_of(series: Series, metric: Metric, titles: Sequence[str]) -> Band:
         height = max(abs(value) * scale, LEAST_HEIGHT) if value else 0.0
         y = min(zero, HEIGHT - height) if value < 0 else max(zero - height, 0.0)
         bars.append(Bar(place * STEP, place * STEP + GAP, round(y, 2), round(height, 2), value < 0, title))
-    total = shown(series.total[metric.name], metric, currency)
-    return Band(metric, bars, total, shown(highest, metric, currency))
+    return bars
+
+
+def days_chart(bands: Mapping[str, Sequence[int]], days: Sequence[date], *, tones: Mapping[str, str]) -> Chart:
+    """How many of each there were on each of the days, by the bands' titles."""
+    stretches = [
+        Stretch(day.strftime(DATES["date"]), [(title, f"{counts[place]:,}") for title, counts in bands.items()])
+        for place, day in enumerate(days)
+    ]
+    titles = [stretch.title for stretch in stretches]
+    drawn = [
+        Band(title, bars_of(counts, titles), f"{sum(counts):,}", f"{max([*counts, 0]):,}", tones.get(title, ""))
+        for title, counts in bands.items()
+    ]
+    return Chart(drawn, stretches, "day", len(stretches) * STEP)

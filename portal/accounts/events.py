@@ -75,6 +75,7 @@ class EventKind(models.TextChoices):
     POSTBACK_RESUMED = "postback.resumed", "Postback resumed"
     POSTBACK_TESTED = "postback.tested", "Postback tested"
     POSTBACK_REMOVED = "postback.removed", "Postback removed"
+    POSTBACK_RETRIED = "postback.retried", "Postback sent again"
     FIREHOSE_ENABLED = "firehose.enabled", "Firehose enabled"
     FIREHOSE_DISABLED = "firehose.disabled", "Firehose disabled"
     INVOICE_RAISED = "invoice.raised", "Invoice raised"

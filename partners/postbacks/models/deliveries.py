@@ -24,6 +24,8 @@ from partners.macros import Template
 from partners.models import Partner
 from partners.postbacks.models.postbacks import FAILURES_TO_PAUSE, Postback
 from portal.accounts.actors import Actor
+from portal.accounts.events import EventKind
+from portal.accounts.models import Event
 from portal.network.models import Network
 
 DELIVERY = Actor.system("The delivery of postbacks")
@@ -48,6 +50,10 @@ class NotWaiting(Exception):
 
 class Overtaken(Exception):
     """A later status of the same conversion was delivered: what this says is not so any more."""
+
+
+class PostbackPaused(Exception):
+    """Nothing of this postback is sent until somebody resumes it; then all of it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,13 @@ class Sent:
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def open(self) -> Self:
         return self.filter(delivered_at=None, given_up_at=None)
+
+    def given_up(self) -> Self:
+        return self.filter(given_up_at__isnull=False)
+
+    def count_up_to(self, most: int) -> int:
+        """How many there are; ``most`` when there are as many or more, of which no more are looked at."""
+        return self.order_by()[:most].count()
 
     def claim(self, most: int, *, busy: Mapping[int, int] | None = None, share: int = 64) -> list[Claimed]:
         """At most so many that are due, each of them ours for the length of the lease.
@@ -213,6 +226,7 @@ class Delivery(models.Model):
                 condition=Q(delivered_at=None, given_up_at=None, due_at=None),
                 name="delivery_parked",
             ),
+            models.Index(fields=["postback"], condition=Q(given_up_at__isnull=False), name="delivery_given_up"),
         ]
 
     def __str__(self) -> str:
@@ -222,13 +236,21 @@ class Delivery(models.Model):
     def is_open(self) -> bool:
         return self.delivered_at is None and self.given_up_at is None
 
+    @property
+    def can_be_retried(self) -> bool:
+        return self.delivered_at is None and not self.is_under_way
+
     @transaction.atomic
-    def retry(self) -> None:
+    def retry(self, *, by: Actor) -> None:
         """Has it attempted at once, whether it waits for its turn or was given up.
 
+        :raises PostbackPaused: when nothing of its postback is sent
         :raises NotWaiting: when it is delivered or on its way
         :raises Overtaken: when a later status of the conversion was told meanwhile
         """
+        postback = Postback.objects.select_for_update(of=("self",)).select_related("partner").get(pk=self.postback_id)
+        if postback.paused_at is not None or postback.removed_at is not None:
+            raise PostbackPaused
         same = Delivery.objects.filter(postback=self.postback_id, conversion_id=self.conversion_id, pk__gte=self.pk)
         rows = list(same.select_for_update().order_by("pk"))
         if rows[0].delivered_at is not None or rows[0].is_under_way:
@@ -240,17 +262,30 @@ class Delivery(models.Model):
         Delivery.objects.filter(pk__in=later).update(due_at=now() + timedelta(seconds=1))
         self.due_at, self.given_up_at = now(), None
         self.save(update_fields=["due_at", "given_up_at"])
+        details = {"delivery": self.pk, "conversion": self.conversion_id.hex, "status": self.status}
+        kind = EventKind.POSTBACK_RETRIED
+        Event.record(kind, by=by, subject=postback, partner=postback.partner, details=details)
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
     def newest_first(self) -> Self:
-        return self.order_by("-pk")
+        return self.order_by("-at", "-pk")
 
     def failed(self) -> Self:
-        return self.exclude(problem="")
+        """Those of real conversions that did not arrive."""
+        return self.filter(delivery__isnull=False).exclude(problem="")
 
     def delivered(self) -> Self:
-        return self.filter(problem="")
+        """Those of real conversions that arrived."""
+        return self.filter(delivery__isnull=False, problem="")
+
+    def tests(self) -> Self:
+        return self.filter(delivery=None)
+
+    def between(self, start: datetime | None, end: datetime | None) -> Self:
+        """From the one moment on, up to before the other; None: as far as there are any."""
+        attempts = self if start is None else self.filter(at__gte=start)
+        return attempts if end is None else attempts.filter(at__lt=end)
 
     def drop_before(self, moment: datetime, *, most: int) -> int:
         """Removes, of so many oldest ones, those from before then, and says how many."""
@@ -285,7 +320,15 @@ class Attempt(models.Model):
     class Meta:
         ordering = ("-pk",)
         indexes: ClassVar = [
-            models.Index(fields=["postback", "-id"], name="attempt_of_postback"),
+            # Every list is of one postback, newest first, perhaps from one day to another.
+            models.Index(fields=["postback", "-at", "-id"], name="attempt_by_time"),
+            # What is rare among the others. What arrived is not: after ten failures in a row nothing is sent.
+            models.Index(
+                fields=["postback", "-at", "-id"],
+                condition=Q(delivery__isnull=False) & ~Q(problem=""),
+                name="attempt_failed",
+            ),
+            models.Index(fields=["postback", "-at", "-id"], condition=Q(delivery=None), name="attempt_test"),
         ]
 
     def __str__(self) -> str:
@@ -298,6 +341,11 @@ class Attempt(models.Model):
     @property
     def is_delivered(self) -> bool:
         return not self.problem
+
+    @property
+    def is_latest(self) -> bool:
+        """Of its delivery; a test is of none."""
+        return self.delivery is not None and self.number == self.delivery.attempts_made
 
     @classmethod
     def of(cls, sent: Sent) -> Attempt:

@@ -21,7 +21,7 @@ from portal.notifications.models import Notification
 from portal.web.edits import ChangedMeanwhile
 
 if TYPE_CHECKING:
-    from partners.postbacks.models.deliveries import AttemptQuerySet, DeliveryQuerySet
+    from partners.postbacks.models.deliveries import AttemptQuerySet, Day, DeliveryQuerySet
     from portal.accounts.actors import Actor
 
 MAXIMUM_PER_PARTNER = 200
@@ -131,6 +131,7 @@ class Postback(models.Model):
     # Managers, by their related names.
     deliveries: DeliveryQuerySet
     attempts: AttemptQuerySet
+    days: models.QuerySet[Day]
     objects = PostbackQuerySet.as_manager()
 
     class Meta:

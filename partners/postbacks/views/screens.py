@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -55,6 +56,20 @@ class Place:
         if self.is_own:
             return reverse("postbacks:own_add")
         return reverse("postbacks:partner_add", args=[self.partner.pk])
+
+    def url(self, name: str, *numbers: int) -> str:
+        """Where something about one of the postbacks is."""
+        if self.is_own:
+            return reverse(f"postbacks:own_{name}", args=numbers)
+        return reverse(f"postbacks:partner_{name}", args=[self.partner.pk, *numbers])
+
+    def conversion_url(self, conversion_id: UUID | None) -> str:
+        """ "" for the invented one of a test."""
+        if conversion_id is None:
+            return ""
+        if self.is_own:
+            return reverse("traffic:own_conversion", args=[conversion_id])
+        return reverse("traffic:conversion", args=[self.partner.pk, conversion_id])
 
     def postback(self, postback_id: int) -> Postback:
         postbacks = self.partner.postbacks.kept().select_related("offer", "partner")

@@ -284,13 +284,13 @@ def test_what_was_given_up_can_be_tried_again(postback: Postback, convert: Conve
     convert()
     Delivery.objects.update(given_up_at=now(), due_at=None)
 
-    Delivery.objects.get().retry()
+    Delivery.objects.get().retry(by=SETUP)
     deliver_due()
 
     delivery = Delivery.objects.get()
     assert delivery.delivered_at is not None
     with pytest.raises(NotWaiting):
-        delivery.retry()
+        delivery.retry(by=SETUP)
 
 
 def test_a_status_that_was_overtaken_is_not_told_after_the_later_one(postback: Postback, convert: Convert) -> None:
@@ -300,7 +300,7 @@ def test_a_status_that_was_overtaken_is_not_told_after_the_later_one(postback: P
     deliver_due()
 
     with pytest.raises(Overtaken):
-        Delivery.objects.earliest("pk").retry()
+        Delivery.objects.earliest("pk").retry(by=SETUP)
 
 
 def test_attempts_and_deliveries_are_dropped_after_thirty_days(postback: Postback, convert: Convert) -> None:
