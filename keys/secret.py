@@ -8,9 +8,21 @@ from __future__ import annotations
 
 import logging
 import re
-from urllib.parse import unquote
 
-from portal.web.secret import ALPHABET, CHECKSUM_LENGTH, RANDOM_LENGTH, checksum, digest_of, hint_of, new_secret
+from portal.web.secret import (
+    ALPHABET,
+    CHECKSUM_LENGTH,
+    LOOKS_LIKE_A_KEY,
+    RANDOM_LENGTH,
+    REDACTED,
+    checksum,
+    digest_of,
+    hint_of,
+    mentions_a_key,
+    new_secret,
+    redact,
+    unquoted,
+)
 
 __all__ = [
     "AFFILIATE_PREFIX",
@@ -44,13 +56,6 @@ PATTERN = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{38}")
 # What is worth finding in a text: keys, and the tokens of one-time links.
 SECRET_BYTES = re.compile(rb"lk_(?:aff|net|one)_[0-9A-Za-z]{38}")
 KEY_LENGTH = len(AFFILIATE_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
-# Wider than a key: what someone cut short, or ran together with its neighbour, is still half a secret. An advertiser's
-# token, lk_adv_…, and a one-time link's, lk_one_…, open nothing of the API, but are as little to be written down.
-LOOKS_LIKE_A_KEY = re.compile(r"lk_(?:aff|net|adv|one)_[0-9A-Za-z]{8,}", re.IGNORECASE)
-REDACTED = "[redacted]"
-ENCODED_PERCENT = re.compile(r"%(?:25)+")
-# A key percent-encoded more often than this fills more than the longest URL.
-MOST_LAYERS = 10
 
 
 def is_well_formed(text: str) -> bool:
@@ -62,38 +67,6 @@ def is_secret_of(prefix: str, text: str) -> bool:
     """Whether ``text`` could be one of our secrets that begin with ``prefix``."""
     body, end = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
     return text.startswith(prefix) and len(text) == KEY_LENGTH and text.isascii() and checksum(body) == end
-
-
-def redact(text: str) -> str:
-    """``text`` with everything in it that looks like one of our keys replaced, percent-encoded ones too.
-
-    Text in which one was encoded is answered decoded.
-    """
-    if "%" in text:
-        plain = unquoted(text)
-        if plain is None:
-            return REDACTED
-        if LOOKS_LIKE_A_KEY.search(plain):
-            text = plain
-    return LOOKS_LIKE_A_KEY.sub(lambda found: f"{found.group()[:7]}{REDACTED}", text)
-
-
-def mentions_a_key(text: str) -> bool:
-    """Whether anything in ``text`` looks like one of our keys, in any case and however often percent-encoded."""
-    if "%" in text:
-        plain = unquoted(text)
-        return plain is None or LOOKS_LIKE_A_KEY.search(plain) is not None
-    return "_" in text and LOOKS_LIKE_A_KEY.search(text) is not None
-
-
-def unquoted(text: str) -> str | None:
-    """``text`` with every layer of percent-encoding undone; None when there is no end to them."""
-    for _ in range(MOST_LAYERS):
-        plain = unquote(ENCODED_PERCENT.sub("%", text))
-        if plain == text:
-            return text
-        text = plain
-    return None
 
 
 class RedactingFormatter(logging.Formatter):

@@ -18,6 +18,7 @@ from portal.accounts.events import EventKind
 from portal.accounts.models import Event, User
 from portal.network.models import Network
 from portal.notifications.kinds import AUDIENCES, Audience, Kind
+from portal.web.secret import redact
 
 if TYPE_CHECKING:
     from partners.models import Partner
@@ -72,7 +73,7 @@ class Telling:
     def subject_for(self, user: User) -> str:
         subject = self.subject if self.partner is None or user.is_partner_user else f"{self.partner}: {self.subject}"
         # A line of a mail's head is one line.
-        return " ".join(subject.split())[:LONGEST_SUBJECT]
+        return redact(" ".join(subject.split()))[:LONGEST_SUBJECT]
 
     def path_for(self, user: User) -> str:
         if user.is_partner_user:
@@ -82,7 +83,10 @@ class Telling:
         return reverse(self.audience.partner_page, args=[self.partner.pk])
 
     def facts_for(self, user: User, network: Network) -> list[list[str]]:
-        """Pairs of label and text. What the network's people did is, to a partner, the network's doing."""
+        """Pairs of label and text. What the network's people did is, to a partner, the network's doing.
+
+        Somebody may have pasted a key where no key belongs, such as into a label or a URL; it goes no further.
+        """
         facts = {label: value for label, value in self.facts.items() if value}
         if self.by.user is not None or self.by.key_id is not None:
             is_own = self.by.user is not None and self.by.user.is_partner_user and self.by.impersonator is None
@@ -305,4 +309,5 @@ def row_of(telling: Telling, user: User, choice: Choice, network: Network) -> Ro
 def in_words(value: str | datetime, network: Network) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(network.zone):%-d %b %Y, %H:%M %Z}"
+    value = redact(value)
     return value if len(value) <= LONGEST_FACT else f"{value[: LONGEST_FACT - 1]}…"

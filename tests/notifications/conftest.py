@@ -29,6 +29,15 @@ def work(mailoutbox: list[EmailMultiAlternatives]) -> Work:
     return run
 
 
+def waiting_mails() -> list[int]:
+    """Which notifications have a mail that waits to be sent. Jobs of tests that ended, whose rows are gone, do not
+    count."""
+    jobs = ProcrastinateJob.objects.filter(task_name="notifications.send_mail", status="todo").order_by("id")
+    asked = [job.args["notification_id"] for job in jobs]
+    there = set(Notification.objects.filter(pk__in=asked).values_list("pk", flat=True))
+    return [notification_id for notification_id in asked if notification_id in there]
+
+
 def told(user: User, kind: str = "") -> list[str]:
     """What the user was told, oldest first."""
     found = Notification.objects.filter(user=user).order_by("pk")

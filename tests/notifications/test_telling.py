@@ -10,7 +10,6 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob
 
 from partners.models import Partner
 from portal.accounts.actors import Actor
@@ -21,7 +20,7 @@ from portal.notifications import jobs
 from portal.notifications.kinds import AUDIENCES, Kind
 from portal.notifications.models import Choice, Notification, Preference, Telling
 from tests.conftest import SETUP, person
-from tests.notifications.conftest import Work, mailed, told
+from tests.notifications.conftest import Work, mailed, told, waiting_mails
 
 pytestmark = pytest.mark.django_db
 
@@ -153,6 +152,21 @@ def test_a_line_break_in_a_name_does_not_break_the_mails_head(acme: Partner, pau
     work()
 
     assert mailed() == [(paul.email, "Postback Bcc: x@example.com")]
+
+
+def test_a_key_that_was_pasted_where_none_belongs_is_told_to_nobody(
+    acme: Partner, paul: User, work: Work, mailoutbox: list[EmailMultiAlternatives]
+) -> None:
+    pasted = "lk_aff_" + "Ab3" * 12 + "xY"
+    facts = {"URL": f"https://acme.example/?key={pasted}", "Cut": "x" * 490 + pasted}
+
+    Notification.tell(PAUSED, subject=f"Key {pasted} is paused", once="1", partner=acme, by=SETUP, facts=facts)
+    work()
+
+    told_of = Notification.objects.get(user=paul)
+    assert "Ab3" not in f"{told_of.subject} {told_of.facts}"
+    assert "Ab3" not in str(mailoutbox[0].message())
+    assert told_of.subject == "Key lk_aff_[redacted] is paused"
 
 
 def test_a_mail_that_cannot_be_sent_loses_nothing_and_holds_nobody_up(
@@ -295,5 +309,4 @@ def test_a_mail_is_a_job_of_its_own(acme: Partner, paul: User) -> None:
 
     tell(acme)
 
-    waiting = ProcrastinateJob.objects.filter(task_name="notifications.send_mail")
-    assert len(waiting) == Notification.objects.count() == 2
+    assert len(waiting_mails()) == Notification.objects.count() == 2
