@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("partners.billing.urls")),
     path("", include("partners.reporting.urls")),
     path("", include("partners.postbacks.urls")),
+    path("", include("partners.firehose.urls")),
     path("", include("partners.offers.urls")),
     path("", include("partners.traffic.urls")),
     path("", include("keys.urls")),

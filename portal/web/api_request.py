@@ -13,7 +13,15 @@ from django.conf import settings
 API = "/v1"
 
 
-def curl(method: str, path: str, *, body: object = None, query: Mapping[str, Any] | None = None) -> str:
+def curl(
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    query: Mapping[str, Any] | None = None,
+    accept: str = "application/json",
+    options: str = "",
+) -> str:
     """The call as a shell command, ready to be pasted; ``path`` starts behind ``/v1``: ``/affiliates/alloffers``.
 
     The key is left out: the command takes it from the variable LATCHKEY_KEY, as the examples of the guide do.
@@ -25,9 +33,9 @@ def curl(method: str, path: str, *, body: object = None, query: Mapping[str, Any
         url += f"?{urlencode(query, doseq=True)}"
     command = "curl" if method == "GET" else f"curl -X {method}"
     lines = [
-        f"{command} {shlex.quote(url)}",
+        f"{command} {options} {shlex.quote(url)}" if options else f"{command} {shlex.quote(url)}",
         '-H "Authorization: Bearer $LATCHKEY_KEY"',
-        "-H 'Accept: application/json'",
+        f"-H 'Accept: {accept}'",
     ]
     if body is not None:
         text = json.dumps(body, indent=2, ensure_ascii=False)
