@@ -76,6 +76,9 @@ class InvoiceFilters(BaseModel):
             "zone, or Unix seconds."
         ),
     )
+    max_start_time: Time | None = Field(
+        default=None, description="Invoices whose period starts then or earlier; written as min_start_time is."
+    )
     max_end_time: Time | None = Field(
         default=None, description="Invoices whose period ends then or earlier; written as min_start_time is."
     )
@@ -88,6 +91,8 @@ class InvoiceFilters(BaseModel):
             invoices = invoices.paid_up() if self.affiliate_invoice_status == "paid" else invoices.unpaid()
         if self.min_start_time is not None:
             invoices = starting_from(invoices, parse_time(self.min_start_time))
+        if self.max_start_time is not None:
+            invoices = starting_by(invoices, parse_time(self.max_start_time))
         if self.max_end_time is not None:
             invoices = ending_by(invoices, parse_time(self.max_end_time))
         return invoices.owing(at_least=exact(self.min_balance), at_most=exact(self.max_balance))
@@ -105,6 +110,13 @@ def starting_from(invoices: InvoiceQuerySet, given: date | datetime) -> InvoiceQ
         return invoices.alias(covers=COVERS).filter(covers__startswith__gte=given)
     late = given.time() > time.min
     return invoices.filter(**{"starts_on__gt" if late else "starts_on__gte": given.date()})
+
+
+def starting_by(invoices: InvoiceQuerySet, given: date | datetime) -> InvoiceQuerySet:
+    if isinstance(given, datetime) and given.tzinfo is not None:
+        return invoices.alias(covers=COVERS).filter(covers__startswith__lte=given)
+    # Periods start at midnight, so any time of the day is late enough.
+    return invoices.filter(starts_on__lte=given.date() if isinstance(given, datetime) else given)
 
 
 def ending_by(invoices: InvoiceQuerySet, given: date | datetime) -> InvoiceQuerySet:

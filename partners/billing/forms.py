@@ -28,6 +28,7 @@ from partners.models import Partner
 from portal.network.currencies import DECIMALS, amount_in_words, currency_choices
 from portal.network.models import Network
 from portal.network.timezones import timezone_choices
+from portal.web.api import MAXIMUM_PAGE_SIZE
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -81,7 +82,7 @@ class InvoiceFilter(forms.Form):
         """The same question as the API takes it."""
         filters = {"affiliate_invoice_status": self.asked["status"]} if self.asked.get("status") else {}
         if year := self.asked.get("year"):
-            filters |= {"min_start_time": f"{year}-01-01", "max_end_time": f"{year}-12-31"}
+            filters |= {"min_start_time": f"{year}-01-01", "max_start_time": f"{year}-12-31"}
         return filters
 
 
@@ -98,6 +99,16 @@ class AllInvoicesFilter(InvoiceFilter):
         if status == "overdue":
             return invoices.overdue()
         return super().with_status(invoices.standing(), status)
+
+    def as_query(self, partner: Partner) -> dict[str, object]:
+        """The query string of GET /networks/billings/affiliates/invoices that asks the same."""
+        is_any = not self.asked.get("status")
+        return {
+            "network_affiliate_id": partner.pk,
+            **self.api_filters,
+            **({"with_cancelled": "true"} if is_any else {}),
+            "page_size": MAXIMUM_PAGE_SIZE,
+        }
 
 
 class RaiseForm(forms.Form):

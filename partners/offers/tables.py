@@ -42,11 +42,28 @@ class OfferTable(tables.Table):  # type: ignore[misc]
         order_by=("pending_count", "name", "pk"),
     )
 
+    # What the Network API calls these orders.
+    on_the_wire: ClassVar = {
+        "name": "name",
+        "advertiser": "network_advertiser_name",
+        "category": "network_category_name",
+        "visibility": "visibility",
+        "status": "offer_status",
+        "pending_count": "pending_applications",
+    }
+
     class Meta:
         model = Offer
         fields = ("name", "advertiser", "category", "payout", "revenue", "visibility", "status", "pending_count")
         attrs: ClassVar = {"aria-label": "Offers"}
         empty_text = "No offer matches"
+
+    @property
+    def as_order(self) -> dict[str, str]:
+        """What of the body of POST /networks/offerstable puts the offers in the same order."""
+        first = next(iter(self.order_by), "name")
+        name = self.on_the_wire[first.removeprefix("-")]
+        return {"order_field": name, "order_direction": "desc" if first.startswith("-") else "asc"}
 
 
 class ApplicationTable(tables.Table):  # type: ignore[misc]

@@ -206,6 +206,12 @@ class PostbackFilter(forms.Form):
             query["search_terms"] = [{"search_type": "text", "value": text}]
         return {"query": query} if query else {}
 
+    def as_search_for(self, partner: Partner) -> dict[str, Any]:
+        """The body of POST /networks/pixelstable that asks the same of one partner."""
+        query = self.as_search.get("query", {})
+        whose = {"resource_type": "network_affiliate_id", "filter_id_value": partner.pk}
+        return {"query": {**query, "filters": [whose, *query.get("filters", [])]}}
+
 
 class AttemptFilter(forms.Form):
     """The filters of a postback's attempts. A value that means nothing filters nothing."""

@@ -53,6 +53,7 @@ class TopOffer:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
+    partner: Partner
     currency: str
     zone: ZoneInfo
     question: Question
@@ -60,6 +61,27 @@ class Overview:
     chart: Chart
     headings: list[str]
     top_offers: list[TopOffer]
+
+    @property
+    def as_question(self) -> dict[str, Any]:
+        """The body of POST /affiliates/reporting/entity that asks for the thirty days and the offers in them."""
+        first, last = (
+            moment.astimezone(self.zone).date()
+            for moment in (self.question.start, self.question.end - timedelta(seconds=1))
+        )
+        return {
+            "from": first.isoformat(),
+            "to": last.isoformat(),
+            "timezone_id": BY_NAME[self.zone.key].timezone_id,
+            "currency_id": self.currency,
+            "columns": [{"column": "offer"}],
+        }
+
+    @property
+    def as_networks_question(self) -> dict[str, Any]:
+        """The same of POST /networks/reporting/entity, where what the partner earns is the payout."""
+        whose = {"resource_type": "affiliate", "filter_id_value": str(self.partner.pk)}
+        return {**self.as_question, "query": {"filters": [whose]}}
 
 
 def overview_of(partner: Partner, *, now: datetime) -> Overview:
@@ -105,6 +127,7 @@ def overview_in(partner: Partner, *, currency: str, zone: ZoneInfo, now: datetim
             )
         )
     return Overview(
+        partner=partner,
         currency=currency,
         zone=zone,
         question=question,

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,9 +13,16 @@ from django.test import Client
 from django.utils.timezone import now
 
 from keys.models import Key
+from partners.billing.models import Invoice, Payment, Period
 from partners.models import Partner
+from partners.offers.models import Advertiser
+from partners.postbacks.models import Postback
+from partners.reporting.columns import COLUMNS
+from partners.reporting.engine import ask
+from partners.traffic.models import TrafficControl
 from portal.accounts.models import User
-from tests.conftest import Browse
+from tests.conftest import SETUP, Browse
+from tests.partners.billing.conftest import item, month
 from tests.partners.conftest import Launch
 from tests.partners.traffic.conftest import clicked, converted
 
@@ -111,3 +120,149 @@ def test_a_partners_report_is_asked_for_by_api_as_on_the_page(
 
     assert told["table"] == page["report"].rows
     assert len(told["table"]) == 2
+
+
+@pytest.fixture
+def offers(acme: Partner, launch: Launch) -> None:
+    for number in range(30):
+        launch(f"Offer {number:02}", status="paused" if number % 3 else "active")
+    launch("Summer Shoes", visibility="require_approval", labels=["New"]).apply(partner=acme, by=SETUP)
+
+
+@pytest.mark.usefixtures("offers")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "page=2",
+        "sort=-name",
+        "sort=advertiser&page=2",
+        "sort=category",
+        "sort=-visibility",
+        "sort=-pending_count",
+        "sort=status&status=paused",
+        "q=shoes",
+        "waiting=yes",
+        "visibility=require_approval",
+        "advertiser={advertiser}&status=active",
+        "category=999999&colour=red",
+    ],
+)
+def test_the_networks_offers_are_asked_for_by_api_as_on_the_page(
+    browse: Browse, vera: User, network_call: Client, query: str
+) -> None:
+    page = shown(browse(vera), f"/offers/?{query.format(advertiser=Advertiser.objects.get().pk)}")
+
+    told = answered(network_call, page["api_request"])
+
+    assert [offer["network_offer_id"] for offer in told["offers"]] == [row.record.pk for row in page["table"].page]
+    assert told["total_count"] == page["table"].paginator.count
+    assert told["offers"]
+
+
+def test_an_offer_is_asked_for_by_api_as_on_its_page(
+    browse: Browse, vera: User, network_call: Client, launch: Launch
+) -> None:
+    offer = launch("Candles", labels=["Wax"])
+    page = shown(browse(vera), f"/offers/{offer.pk}/")
+
+    told = answered(network_call, page["api_request"])
+
+    assert (told["network_offer_id"], told["name"], told["labels"]) == (offer.pk, "Candles", ["Wax"])
+
+
+@pytest.mark.parametrize("query", ["", "status=active", "offer=0", "q=second"])
+def test_a_partners_postbacks_are_asked_for_by_api_as_on_the_networks_page(
+    browse: Browse, vera: User, network_call: Client, acme: Partner, other_partner: Partner, launch: Launch, query: str
+) -> None:
+    Postback.add(partner=acme, url="https://track.example/first?tid={transaction_id}", by=SETUP).pause(by=SETUP)
+    Postback.add(partner=acme, url="https://track.example/second?tid={transaction_id}", by=SETUP)
+    Postback.add(partner=acme, offer=launch(), url="https://track.example/third?tid={transaction_id}", by=SETUP)
+    Postback.add(partner=other_partner, url="https://track.example/second?tid={transaction_id}", by=SETUP)
+    page = shown(browse(vera), f"/partners/{acme.pk}/postbacks/?{query}")
+
+    told = answered(network_call, page["api_request"])["pixels"]
+
+    assert [pixel["network_pixel_id"] for pixel in told] == [row.record.pk for row in page["table"].page]
+    assert told
+
+
+@pytest.mark.parametrize(
+    "query", ["", "status=paid", "status=unpaid", "status=overdue", "status=cancelled", "year=2025", "year=2026"]
+)
+def test_a_partners_invoices_are_asked_for_by_api_as_on_the_networks_page(
+    browse: Browse, vera: User, network_call: Client, acme: Partner, other_partner: Partner, query: str
+) -> None:
+    def raised(partner: Partner, period: Period, terms: int = 0) -> Invoice:
+        given: dict[str, Any] = {
+            "period": period,
+            "currency": "USD",
+            "items": [item()],
+            "payment_terms": terms,
+            "by": SETUP,
+        }
+        return Invoice.raise_for(partner, **given)
+
+    raised(acme, Period(date(2025, 12, 15), date(2026, 1, 14), "UTC"))
+    Invoice.objects.update(created_at=now() - timedelta(days=3))
+    paid = raised(acme, month(2))
+    paid.record_payment(amount=Decimal(100), method=Payment.Method.PAYPAL, paid_on=date(2026, 3, 3), by=SETUP)
+    raised(acme, month(3)).cancel(by=SETUP)
+    raised(acme, month(4), terms=365)
+    raised(other_partner, month(1))
+    page = shown(browse(vera), f"/partners/{acme.pk}/billing/?{query}")
+
+    told = answered(network_call, page["api_request"])["invoices"]
+
+    rows = [row.record for row in page["table"].page]
+    assert [(invoice["network_affiliate_invoice_id"], invoice["is_cancelled"]) for invoice in told] == [
+        (invoice.pk, invoice.is_cancelled) for invoice in rows
+    ]
+    assert told
+
+
+def test_the_traffic_controls_are_asked_for_by_api_as_on_the_page(
+    browse: Browse, vera: User, network_call: Client, acme: Partner
+) -> None:
+    for number in range(55):
+        rule = {"control_type": "blacklist", "variable": "sub1", "comparison_method": "exact", "values": [str(number)]}
+        TrafficControl.add(name=f"Rule {number}", partners=[acme], by=SETUP, **rule)
+    page = shown(browse(vera), "/traffic-controls/")
+
+    told = answered(network_call, page["api_request"])["traffic_controls"]
+
+    assert {control["name"] for control in told} == {row.record.name for row in page["table"].rows}
+    assert len(told) == 55
+
+
+@pytest.mark.usefixtures("traffic")
+def test_a_partners_dashboard_is_asked_for_by_api(
+    browse: Browse, paul: User, acme_key: tuple[Key, str], call: Calls
+) -> None:
+    page = shown(browse(paul), "/dashboard/")
+
+    told = answered(call(acme_key[1]), page["api_request"])
+
+    overview = page["overview"]
+    assert [row["columns"][0]["id"] for row in told["table"]] == [offer.offer_id for offer in overview.top_offers]
+    assert told["table"] == ask(replace(overview.question, columns=(COLUMNS["offer"],))).rows
+    assert len(told["performance"]) == 30
+
+
+@pytest.mark.usefixtures("traffic")
+def test_a_partners_traffic_is_asked_for_by_api_as_on_the_networks_page(
+    browse: Browse, vera: User, network_call: Client, acme: Partner
+) -> None:
+    page = shown(browse(vera), f"/partners/{acme.pk}/traffic/")
+
+    told = answered(network_call, page["api_request"])
+
+    rows = ask(replace(page["overview"].question, columns=(COLUMNS["offer"],))).rows
+    figures = {row["columns"][0]["id"]: row["reporting"] for row in rows}
+    assert {row["columns"][0]["id"] for row in told["table"]} == figures.keys()
+    for row in told["table"]:
+        shown_there, asked_for = figures[row["columns"][0]["id"]], row["reporting"]
+        assert [asked_for[name] for name in ("total_click", "cv", "cvr")] == [
+            shown_there[name] for name in ("total_click", "cv", "cvr")
+        ]
+        assert asked_for["payout"] == shown_there["revenue"]

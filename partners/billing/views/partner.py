@@ -18,6 +18,7 @@ from partners.models import Partner
 from portal.accounts.rights import CHANGE_PARTNERS, VIEW_PARTNERS
 from portal.network.currencies import amount_in_words
 from portal.web.access import requires
+from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
 
@@ -52,6 +53,7 @@ def invoices(request: UserRequest, partner_id: int) -> HttpResponse:
         "filters": filters,
         "table": table,
         "tiles": tiles_of(partner, owed="Owed to the partner"),
+        "api_request": curl("GET", "/networks/billings/affiliates/invoices", query=filters.as_query(partner)),
     }
     return render_page(request, "billing/partner.html", context, partial="invoice-table")
 

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from partners.models import Partner
-from partners.offers.models import Advertiser, Category, Offer, PayoutType
+from partners.offers.models import Advertiser, Application, Category, Offer, PayoutType
 from partners.offers.models.offer import OfferQuerySet
 
 ANY = [("", "Any")]
@@ -96,3 +96,21 @@ class ReviewFilter(Filter):
         equal = {name: self.asked[name] for name in ("status", "visibility", "advertiser") if self.asked.get(name)}
         offers = offers.filter(**equal) if equal else offers
         return offers.with_pending() if self.asked.get("waiting") else offers
+
+    @property
+    def as_search(self) -> dict[str, Any]:
+        """What of the body of POST /networks/offerstable asks the same."""
+        named = {
+            "status": "offer_status",
+            "visibility": "visibility",
+            "category": "network_category_id",
+            "advertiser": "network_advertiser_id",
+        }
+        asked = self.asked
+        filters = {wire: asked[name] for name, wire in named.items() if asked.get(name)}
+        if asked.get("waiting"):
+            filters["application_status"] = Application.Status.PENDING.value
+        search: dict[str, Any] = {"filters": filters} if filters else {}
+        if text := asked.get("q"):
+            search["search_terms"] = [{"search_type": "text", "value": text}]
+        return search

@@ -19,6 +19,7 @@ from partners.offers.tables import ApplicationTable, CouponTable, OfferTable, Ow
 from partners.offers.views.own import PREVIEWS
 from portal.accounts.rights import CHANGE_PARTNERS, VIEW_PARTNERS
 from portal.web.access import requires
+from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
 
@@ -33,7 +34,10 @@ def offers(request: UserRequest) -> HttpResponse:
     filters = ReviewFilter(request.GET)
     table = OfferTable(filters.narrow(Offer.objects.for_review().order_by("name", "pk")))
     RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
-    return render_page(request, "offers/offers.html", {"filters": filters, "table": table}, partial="offer-table")
+    page = {"page": table.page.number, "page_size": PER_PAGE}
+    asked = curl("POST", "/networks/offerstable", body={**filters.as_search, **table.as_order, **page})
+    context = {"filters": filters, "table": table, "api_request": asked}
+    return render_page(request, "offers/offers.html", context, partial="offer-table")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -74,6 +78,7 @@ def detail(request: UserRequest, offer_id: int) -> HttpResponse:
         "applications": ApplicationTable(offer.applications.select_related("partner").pending_first()),
         "own_terms": OwnTermsTable(terms.order_by("partner__name", "pk")),
         "codes": [(creative, creative.html_code) for creative in offer.creatives.all()],
+        "api_request": curl("GET", f"/networks/offers/{offer.pk}"),
         "coupons": CouponTable(offer.coupon_codes.for_review()),
     }
     return render_page(request, "offers/detail.html", context, partial=("application-table", "offer-parts"))

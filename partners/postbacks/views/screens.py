@@ -23,6 +23,7 @@ from partners.postbacks.models import (
 )
 from partners.postbacks.tables import PostbackTable
 from partners.postbacks.vocabulary import POSTBACK
+from portal.web.api import MAXIMUM_PAGE_SIZE
 from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
@@ -86,9 +87,17 @@ def show_list(request: UserRequest, place: Place, template: str) -> HttpResponse
         "partner": place.partner,
         "filters": filters,
         "table": table,
-        "api_request": curl("POST", "/affiliates/pixels/search", body=filters.as_search),
+        "api_request": request_of(place, filters),
     }
     return render_page(request, template, context, partial="postback-table")
+
+
+def request_of(place: Place, filters: PostbackFilter) -> str:
+    """The list as the API is asked for it: by the partner's own key, or by the network's."""
+    if place.is_own:
+        return curl("POST", "/affiliates/pixels/search", body=filters.as_search)
+    body = filters.as_search_for(place.partner) | {"page_size": MAXIMUM_PAGE_SIZE}
+    return curl("POST", "/networks/pixelstable", body=body)
 
 
 def add_to(request: UserRequest, place: Place) -> HttpResponse:

@@ -16,6 +16,7 @@ from partners.reporting.pages import report_file, report_page
 from portal.accounts.rights import VIEW_PARTNERS
 from portal.network.rates import RateMissing
 from portal.web.access import requires
+from portal.web.api_request import curl
 from portal.web.htmx import render_page
 from portal.web.requests import UserRequest
 
@@ -55,7 +56,8 @@ def traffic(request: UserRequest, partner_id: int) -> HttpResponse:
         "reports_url": f"{reverse('reporting:network')}?column=offer&filter=affiliate:{partner.pk}",
     }
     try:
-        context["overview"] = overview_of(partner, now=timezone.now())
+        context["overview"] = overview = overview_of(partner, now=timezone.now())
+        context["api_request"] = curl("POST", "/networks/reporting/entity", body=overview.as_networks_question)
     except RateMissing as missing:
         context["missing_rate"] = missing.currency
     return render_page(request, "reporting/partner.html", context, partial="partner-traffic")

@@ -16,6 +16,7 @@ from partners.reporting.pages import report_file, report_page
 from portal.accounts.rights import MY_ACCOUNT
 from portal.network.rates import RateMissing
 from portal.web.access import requires
+from portal.web.api_request import curl
 from portal.web.htmx import render_page
 from portal.web.requests import UserRequest
 
@@ -32,7 +33,8 @@ def dashboard(request: UserRequest) -> HttpResponse:
     partner = own_partner(request)
     context: dict[str, Any] = {"partner": partner, "reports_url": reverse("reporting:own")}
     try:
-        context["overview"] = overview_of(partner, now=timezone.now())
+        context["overview"] = overview = overview_of(partner, now=timezone.now())
+        context["api_request"] = curl("POST", "/affiliates/reporting/entity", body=overview.as_question)
     except RateMissing as missing:
         context["missing_rate"] = missing.currency
     return render_page(request, "reporting/dashboard.html", context)

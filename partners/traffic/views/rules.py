@@ -23,6 +23,8 @@ from partners.traffic.models import (
 from partners.traffic.tables import ControlTable
 from portal.accounts.rights import CHANGE_PARTNERS, VIEW_PARTNERS
 from portal.web.access import requires
+from portal.web.api import MAXIMUM_PAGE_SIZE
+from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
 
@@ -37,7 +39,9 @@ BLOCKS_CHANGED = "blocks:changed"
 def controls(request: UserRequest) -> HttpResponse:
     table = ControlTable(TrafficControl.objects.for_listing())
     RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
-    return render_page(request, "traffic/controls.html", {"table": table}, partial="control-table")
+    asked = curl("GET", "/networks/trafficcontrols", query={"page_size": MAXIMUM_PAGE_SIZE})
+    context = {"table": table, "api_request": asked}
+    return render_page(request, "traffic/controls.html", context, partial="control-table")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
