@@ -4,9 +4,11 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
-from keys.models import Key
+from keys.models import Key, ShareLink
 from portal.accounts.models import User
 from tests.browser.conftest import OpenPage, SignIn
+from tests.browser.test_accessibility import complaints
+from tests.conftest import SETUP
 
 
 def test_a_one_time_link_shows_its_key_once_to_somebody_without_an_account(
@@ -27,3 +29,19 @@ def test_a_one_time_link_shows_its_key_once_to_somebody_without_an_account(
     developer.goto(path)
     expect(developer.get_by_role("heading", name="This link shows nothing")).to_be_visible()
     expect(developer.get_by_text(secret)).to_have_count(0)
+
+
+def test_the_pages_of_one_time_links_pass_axe_in_both_schemes(page: Page, acme_key: tuple[Key, str]) -> None:
+    key, secret = acme_key
+    path = f"/shared/{ShareLink.make(key, by=SETUP)[1]}/"
+    page.goto(path)
+    found = complaints(page)
+
+    page.get_by_role("button", name="Show the key").click()
+    expect(page.locator("#shared-key")).to_have_text(secret)
+    found += complaints(page)
+    page.goto(path)
+    expect(page.get_by_role("heading", name="This link shows nothing")).to_be_visible()
+    found += complaints(page)
+
+    assert not found, "\n".join(found)

@@ -9,6 +9,7 @@ from pytest_django import Settings
 from keys.gate import Outcome
 from keys.models import Key
 from keys.secret import LOOKS_LIKE_A_KEY
+from partners.models import Partner
 from portal.accounts.models import User
 from portal.api import api
 from portal.guide import ADDRESS, EXAMPLES, LANGUAGES
@@ -69,6 +70,20 @@ def test_the_guide_explains_every_outcome(network: Network) -> None:
 
     for outcome in set(Outcome) - {Outcome.OK}:
         assert outcome.replace("_", " ") in read
+
+
+def test_the_guide_says_how_to_request_a_key_while_partners_may(
+    network: Network, acme: Partner, paul: User, browse: Browse
+) -> None:
+    of_nobody, of_paul = page(Client().get("/guide/")), page(browse(paul).get("/guide/"))
+    network.change(by=SETUP, partners_may_request_keys=False)
+    without = page(browse(paul).get("/guide/"))
+
+    assert "Request one under My Account" in of_nobody.text
+    assert of_paul.links["Request one"] == "/account/api/request/"
+    assert "Request one" not in without.text
+    for shown in (of_nobody, of_paul, without):
+        assert "ask Partner Support" in shown.text
 
 
 def test_the_guide_names_all_three_headers_and_whom_to_ask(network: Network) -> None:
