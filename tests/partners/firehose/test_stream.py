@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from apilog.models import LoggedCall
+from keys.gate import Call as GateCall
 from keys.models import Key, Window
 from keys.networks import parse_network
 from partners.firehose import following
@@ -361,3 +362,29 @@ def test_what_is_open_in_a_transaction_is_not_told(
 
     with Listener(client.get(PATH, {"cursor": "beginning"})) as stream:
         assert [line.get("data", {}).get("sub1") for line in stream.lines(2)] == [None, "kept"]
+
+
+def test_what_is_asked_of_the_key_meanwhile_is_what_the_gate_asks(
+    network: Network, call: Call, acme_key: tuple[Key, str]
+) -> None:
+    key, secret = acme_key
+
+    def both() -> tuple[str, str]:
+        request = RequestFactory().get(PATH, REMOTE_ADDR="127.0.0.1")
+        open_call = GateCall.of(request)
+        open_call.key_id = key.pk
+        answer = call(secret).get("/v1/affiliates/affiliate")
+        return LoggedCall.objects.get(pk=answer["X-Request-ID"]).outcome, str(open_call.verdict_by_now())
+
+    verdicts = [both()]
+    other = key.allow(network=parse_network("203.0.113.0/24"), label="", by=SETUP)
+    verdicts.append(both())
+    key.allow(network=parse_network("127.0.0.0/8"), label="", by=SETUP)
+    verdicts.append(both())
+    key.disallow(other, by=SETUP)
+    Key.objects.filter(pk=key.pk).update(expires_at="2020-01-01T00:00Z")
+    verdicts.append(both())
+    Key.objects.filter(pk=key.pk).update(revoked_at="2020-01-01T00:00Z", revoked_by="Vera")
+    verdicts.append(both())
+
+    assert verdicts == [(name, name) for name in ("ok", "ip_denied", "ok", "expired_key", "revoked_key")]
