@@ -101,21 +101,17 @@ def of_revocation(key: Key, *, by: Actor) -> Telling:
 def of_reveal(key: Key, event: Event, *, by: Actor) -> Telling:
     """Of a key that was shown or copied by somebody who had not seen it: once for each person, and for each time that
     a one-time link showed it to nobody knows whom."""
-    person = by.impersonator or by.user
+    person, how = by.impersonator or by.user, str(event.details["how"])
     is_ours = person is not None and person.is_network_user
     return Telling(
         kind=Kind.KEY_REVEALED,
-        subject=f"Key {key.label} was {said(event)} someone new",
+        subject=f"Key {key.label} was {'copied by' if how == 'copied' else 'shown to'} someone new",
         once=f"{key.pk} to {person.pk}" if person else f"{key.pk} in event {event.pk}",
         partner=key.partner,
         by=by,
         # Where the network's people sit is no concern of a partner's; the History Logs have it.
-        facts={"Key": str(key), "How": str(event.details["how"]), "From": "" if is_ours else str(by.ip or "")},
+        facts={"Key": str(key), "How": "" if person else how, "From": "" if is_ours else str(by.ip or "")},
     )
-
-
-def said(event: Event) -> str:
-    return "copied by" if event.details["how"] == "copied" else "shown to"
 
 
 def of_expiry(key: Key, *, expires_at: datetime, now: datetime, by: Actor) -> Telling:

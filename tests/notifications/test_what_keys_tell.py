@@ -105,6 +105,12 @@ def test_a_key_is_revealed_to_somebody_new_once(key: Key, paul: User, vera: User
     assert len([subject for _, subject in mailed() if "someone new" in subject]) == 2
 
 
+def test_a_key_that_is_copied_without_being_shown_is_told_as_that(key: Key, paul: User, vera: User) -> None:
+    key.reveal(by=Actor.of(paul), how="copied")
+
+    assert told(vera, "key.revealed") == ["Acme Media: Key Reporting was copied by someone new"]
+
+
 def test_who_issued_a_key_is_nobody_new_to_it(key: Key, paul: User, amir: User) -> None:
     key.reveal(by=Actor.of(amir), how="copied")
     successor, _ = key.rotate(grace=DAY, by=Actor.of(amir))
@@ -121,7 +127,6 @@ def test_whoever_looks_as_somebody_else_is_somebody_new(key: Key, paul: User, na
     assert told(paul, "key.revealed") == ["Key Reporting was shown to someone new"]
     assert dict(of(paul, "key.revealed").facts) == {
         "Key": str(key),
-        "How": "shown",
         "By": "Northwind Affiliates",
     }
     assert len(told(vera, "key.revealed")) == 2
