@@ -11,6 +11,7 @@ from apilog.patterns.rules import Finding, Sighting
 from keys.leaks.models import Leak, Place
 from keys.models import Key
 from keys.networks import parse_network
+from partners.firehose.models import Firehose
 from partners.models import Partner
 from portal.accounts.models import User
 from portal.network.models import Network
@@ -82,6 +83,39 @@ def test_the_dialogs_of_keys_pass_axe_in_both_schemes(
         page.locator(opener).click()
         expect(page.get_by_role("dialog")).to_be_visible()
         found += [f"{path} {opener}: {complaint}" for complaint in complaints(page)]
+
+    assert not found, "\n".join(found)
+
+
+def test_the_firehose_is_enabled_in_place_and_passes_axe_in_both_schemes(
+    open_page: OpenPage, sign_in: SignIn, key: Key, acme: Partner, sonia: User, paul: User
+) -> None:
+    found = []
+    page = open_page()
+    sign_in(page, sonia)
+    page.goto(f"/partners/{acme.pk}/api/")
+    for opener, button in (("#enable-firehose", "Enable"), ("#disable-firehose", "Disable")):
+        page.locator(opener).click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        found += [f"{opener}: {complaint}" for complaint in complaints(page)]
+        dialog.get_by_role("button", name=button).click()
+        expect(dialog).to_be_hidden()
+        expect(page.locator(opener)).to_have_count(0)
+    expect(page.locator("#firehose").get_by_text("Disabled")).to_be_visible()
+    Firehose.enable(acme, by=SETUP)
+    for user, path in (
+        (sonia, f"/partners/{acme.pk}/api/"),
+        (sonia, f"/partners/{acme.pk}/firehose/"),
+        (paul, "/account/api/"),
+        (paul, "/account/firehose/"),
+    ):
+        page = open_page()
+        sign_in(page, user)
+        page.goto(path)
+        expect(page.locator("#firehose").get_by_text("Enabled").first).to_be_visible()
+        expect(page.locator(".loading")).to_have_count(0)
+        found += [f"{path}: {complaint}" for complaint in complaints(page)]
 
     assert not found, "\n".join(found)
 

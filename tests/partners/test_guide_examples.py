@@ -16,8 +16,12 @@ from pytest_django.live_server_helper import LiveServer
 
 from apilog.models import LoggedCall
 from keys.models import Key
+from partners.firehose import following
+from partners.firehose.models import Firehose
 from partners.models import Partner
 from partners.offers.models import Offer
+from partners.traffic.models import Conversion
+from partners.traffic.models.recording import Report, Source
 from portal.guide import EXAMPLES, examples
 from portal.network.models import Network
 from tests.conftest import SETUP
@@ -137,6 +141,30 @@ def test_conversions_are_exported(run: Run, traffic: None, tmp_path: Path, file:
     assert sorted(row["order_id"] for row in rows if row["order_id"]) == ["A-0", "A-1", "A-2"]
 
 
+@pytest.mark.parametrize("file", of("firehose"))
+def test_what_happens_is_followed_and_nothing_comes_twice_after_an_interruption(
+    run: Run, acme: Partner, offers: list[Offer], file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LONGEST_SECONDS", 0.0)
+    Firehose.enable(acme, by=SETUP)
+    for sub1 in ("one", "two"):
+        visit = clicked(acme, offers[0], datetime.now(UTC), sub1=sub1)
+        Conversion.record(source=Source.of_visit(visit), report=Report(), by=SETUP)
+
+    first = run(file, **{"while True": "for _ in range(2)"})
+    Conversion.objects.get(sub1="two").reject(by=SETUP, reason="Returned.")
+    second = run(file, **{"while True": "for _ in range(2)"})
+
+    told = [line.split() for line in first.splitlines()]
+    assert [[each[0], each[-1]] for each in told] == [
+        ["conversion", "one"],
+        ["conversion", "two"],
+        ["It", "time"],
+        ["It", "time"],
+    ]
+    assert [line.split()[0] for line in second.splitlines()] == ["conversion_update", "It", "It"]
+
+
 @pytest.mark.parametrize("file", of("stream"))
 def test_clicks_are_streamed(run: Run, traffic: None, file: str) -> None:
     lines = run(file).splitlines()
@@ -146,4 +174,12 @@ def test_clicks_are_streamed(run: Run, traffic: None, file: str) -> None:
 
 
 def test_every_example_is_run_by_a_test() -> None:
-    assert {Path(file).stem for file in FILES} == {"first-call", "latchkey", "pages", "report", "export", "stream"}
+    assert {Path(file).stem for file in FILES} == {
+        "first-call",
+        "latchkey",
+        "pages",
+        "report",
+        "export",
+        "stream",
+        "firehose",
+    }
