@@ -55,6 +55,7 @@ REVENUE = ("revenue_type", "revenue_amount", "revenue_percentage")
 # What the payout for the conversion itself is called.
 BASE = "Base"
 MOST_PAYOUTS = 100
+A_DAY = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 
 ENTRY: JsonDict = {
     "entry_name": BASE,
@@ -176,7 +177,7 @@ class OfferChange(BaseModel):
         default=None, description="What affiliates agree to when they run it; may be empty."
     )
     date_live_until: StrictStr | None = Field(
-        default=None, description="The last day, YYYY-MM-DD, in the network's time zone; empty: no end.", max_length=10
+        default=None, description="The last day, YYYY-MM-DD, in the network's time zone; empty: no end.", pattern=A_DAY
     )
     is_caps_enabled: StrictBool | None = Field(
         default=None,
@@ -290,7 +291,7 @@ def launched(payload: NewOffer, *, by: Actor) -> Offer:
         wrong_payouts["payout_revenue"] = f"One of the entries has to be {BASE}, for the conversion itself."
     refuse(wrong | wrong_payouts)
     pays = payouts.pop("")
-    offer = Offer.launch(pays=pays.terms, earns=pays.revenue, by=by, **form.cleaned_data)
+    offer = Offer.launch(pays=pays.terms, earns=pays.revenue, by=by, **form.said)
     for event_name, payout in payouts.items():
         offer.pay(payout.terms, earns=payout.revenue, event_name=event_name, by=by)
     return offer
@@ -311,7 +312,7 @@ def change(offer: Offer, payload: OfferChange, *, by: Actor) -> None:
     paid = {payout.event_name: payout for payout in offer.payouts.all()}
     payouts, wrong_payouts = understood(payload.payout_revenue or [], paid)
     refuse(wrong | wrong_payouts)
-    offer.change(by=by, **{name: form.cleaned_data[name] for name in sent})
+    offer.change(by=by, **{name: form.said[name] for name in sent})
     for event_name, payout in payouts.items():
         before = paid.get(event_name)
         if before is None or (before.terms, before.revenue) != (payout.terms, payout.revenue):
@@ -341,10 +342,11 @@ def ours(payload: OfferChange) -> dict[str, Any]:
 
 
 def is_as_answered(offer: Offer, name: str, value: object) -> bool:
-    """Whether it is a sum that answers give in fewer decimals than it has: sent back it is no change."""
-    return (
-        name in PAYOUT_CAPS and isinstance(value, str) and float(value) == money(getattr(offer, name), offer.currency)
-    )
+    """Whether it is what an answer says, though not as it is kept: a sum with all of its decimals, countries in order.
+    Sent back it is no change."""
+    if name in PAYOUT_CAPS and isinstance(value, str):
+        return float(value) == money(getattr(offer, name), offer.currency)
+    return name == "countries" and isinstance(value, list) and sorted(value) == sorted(offer.countries)
 
 
 def wrong_with_caps(payload: OfferChange, wanted: dict[str, Any]) -> dict[str, str]:

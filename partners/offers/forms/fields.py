@@ -10,6 +10,7 @@ from django import forms
 from django.core.validators import URLValidator
 
 from partners.macros import BadTemplate, Template
+from partners.offers.models.offer import LONGEST_LABEL, MOST_LABELS
 from portal.network.countries import COUNTRIES
 
 LONGEST_URL = 2000
@@ -55,10 +56,8 @@ class CountriesField(forms.Field):
     widget = forms.Textarea(attrs={"rows": 2})
 
     def to_python(self, value: Any) -> list[str]:
-        if isinstance(value, list):
-            return sorted(value)
         codes = set()
-        for text in named_in(value or ""):
+        for text in value if isinstance(value, list) else named_in(value or ""):
             code = CODES.get(text.casefold(), text.upper())
             if code not in COUNTRIES:
                 raise forms.ValidationError(f"There is no country “{text[:60]}”.")
@@ -85,6 +84,33 @@ def named_in(text: str) -> list[str]:
         whole = " ".join(line.split())
         found += [whole] if whole.casefold() in CODES else [" ".join(part.split()) for part in whole.split(",")]
     return [name for name in found if name]
+
+
+class LabelsField(forms.Field):
+    """The network's own words, with commas between them; cleaned, each once, in whatever letters it stands."""
+
+    def to_python(self, value: Any) -> list[str]:
+        labels: dict[str, str] = {}
+        for text in value if isinstance(value, list) else (value or "").split(","):
+            label = " ".join(text.split())
+            if "," in label:
+                raise forms.ValidationError("A label has no comma in it.")
+            if len(label) > LONGEST_LABEL:
+                raise forms.ValidationError(f"A label has at most {LONGEST_LABEL} characters.")
+            if label:
+                labels.setdefault(label.casefold(), label)
+        if len(labels) > MOST_LABELS:
+            raise forms.ValidationError(f"An offer has at most {MOST_LABELS} labels.")
+        return list(labels.values())
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return self.to_python(initial) != self.to_python(data)
+        except forms.ValidationError:
+            return True
 
 
 class Figure(forms.DecimalField):

@@ -15,6 +15,7 @@ from partners.offers.forms.fields import (
     CountriesField,
     DayField,
     DestinationField,
+    LabelsField,
     WebAddressField,
 )
 from partners.offers.forms.terms import RevenueFields, TermsFields
@@ -78,6 +79,10 @@ class OfferFields(forms.Form):
         help_text="0: an approved conversion counts at once.",
     )
 
+    labels = LabelsField(
+        required=False, help_text="Your own words to find it by, with commas between them. Partners never see them."
+    )
+
     class Meta:
         model = Offer
         fields: ClassVar = [
@@ -98,6 +103,7 @@ class OfferFields(forms.Form):
             "description",
             "terms_and_conditions",
             *CAPS,
+            "labels",
         ]
         labels: ClassVar = {
             "conversion_approval": "Conversions are approved",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NOTHING = Decimal(0)
 SHARES = ("cps", "rps")
+EVENT_NAME = RegexValidator(r"^[a-z0-9_]+\Z", "Use small letters, digits and _, such as first_deposit.")
 
 
 class TermsFields(forms.Form):
@@ -145,7 +146,7 @@ class EventForm(TermsFields, RevenueFields):
     event_name = forms.CharField(
         label="Event",
         max_length=80,
-        validators=[RegexValidator(r"^[a-z0-9_]+\Z", "Use small letters, digits and _, such as first_deposit.")],
+        validators=[EVENT_NAME],
         help_text="The name by which the advertiser reports it, such as first_deposit. It cannot be changed.",
     )
 

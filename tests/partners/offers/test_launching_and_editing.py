@@ -438,3 +438,31 @@ def test_the_list_of_offers_leads_to_a_new_one(client: Client, launch: Launch) -
     launch()
 
     assert page(client.get("/offers/")).links["Launch an offer"] == NEW
+
+
+def test_an_offer_is_labelled_in_the_networks_own_words(client: Client, launch: Launch) -> None:
+    offer = launch("Candles", labels=["Wax"])
+    url = f"/offers/{offer.pk}/edit/"
+    filled = fields_of(client, url)
+
+    client.post(url, {**filled, "labels": f"{filled['labels']},  Winter  sale , wax,"})
+
+    offer.refresh_from_db()
+    assert filled["labels"] == "Wax"
+    assert offer.labels == ["Wax", "Winter sale"]
+    assert "Wax, Winter sale" in page(client.get(f"/offers/{offer.pk}/")).text
+    assert Event.objects.filter(kind=EventKind.OFFER_CHANGED).get().details == {
+        "labels": [["Wax"], ["Wax", "Winter sale"]]
+    }
+
+
+@pytest.mark.parametrize("labels", ["x" * 41, ",".join(str(number) for number in range(21))])
+def test_labels_that_nobody_could_read_are_refused(client: Client, launch: Launch, labels: str) -> None:
+    offer = launch("Candles")
+    url = f"/offers/{offer.pk}/edit/"
+
+    response = client.post(url, {**fields_of(client, url), "labels": labels})
+
+    offer.refresh_from_db()
+    assert response.status_code == 422
+    assert offer.labels == []

@@ -30,6 +30,7 @@ from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.models import Network
 from tests.conftest import SETUP
+from tests.partners.offers.test_two_at_once import together
 
 pytestmark = pytest.mark.django_db
 
@@ -208,7 +209,7 @@ def test_offers_are_launched_as_told(api: Client, sent: dict[str, Any], launch: 
         1000,
     )
     assert (offer.holding_period_days, offer.conversion_approval, offer.click_lifespan_days) == (14, "manual", 60)
-    assert (offer.redirect_offer, offer.labels, offer.countries) == (other, ["Winter sale", "Lamps"], ["DE", "AT"])
+    assert (offer.redirect_offer, offer.labels, offer.countries) == (other, ["Winter sale", "Lamps"], ["AT", "DE"])
     base, deposit = offer.payouts.all()
     assert (base.terms, base.revenue) == (
         Terms(PayoutType.CPA, Decimal("4.5")),
@@ -300,6 +301,20 @@ def test_caps_are_taken_away_together(launch: Launch, api: Client) -> None:
     assert not told["is_caps_enabled"] and not offer.has_caps
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_is_sent_several_times_at_once_is_made_once(
+    launch: Launch, network: Network, call: Callable[..., Client]
+) -> None:
+    offer = launch("Candles")
+    secret = Key.generate_network_key(by=SETUP, replacing=None)[1]
+    change = {"name": "Lamps", "labels": ["New"], "payout_revenue": [BASE]}
+
+    statuses = together(4, lambda _: str(ask(call(secret), "put", f"/offers/{offer.pk}", **change).status_code))
+
+    assert statuses == ["200"] * 4
+    assert sorted(kind for kind, _ in events()) == [EventKind.OFFER_CHANGED, EventKind.OFFER_PAYOUT_SET]
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": ""}, "name"),
     ({"name": "  "}, "name"),
@@ -314,8 +329,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"destination_url": "ftp://lamps.example/"}, "destination_url"),
     ({"destination_url": "https://{sub1}.example/"}, "destination_url"),
     ({"preview_url": "https://"}, "preview_url"),
-    ({"thumbnail_url": "https://user@lamps.example/"}, "thumbnail_url"),
-    ({"date_live_until": "31.12.2199"}, "date_live_until"),
+    ({"thumbnail_url": "ftp://lamps.example/lamp.png"}, "thumbnail_url"),
+    ({"date_live_until": "12/31/2199"}, "date_live_until"),
+    ({"date_live_until": "2199-02-30"}, "date_live_until"),
     ({"daily_click_cap": -1}, "daily_click_cap"),
     ({"daily_payout_cap": 0.00001}, "daily_payout_cap"),
     ({"daily_payout_cap": 1e300}, "daily_payout_cap"),
@@ -324,7 +340,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"holding_period_days": 366}, "holding_period_days"),
     ({"click_lifespan_days": 0}, "click_lifespan_days"),
     ({"redirect_network_offer_id": 999_999}, "redirect_network_offer_id"),
-    ({"labels": [" "]}, "labels"),
+    ({"labels": ["Wax, beeswax"]}, "labels"),
+    ({"payout_revenue": [BASE, {**BASE, "entry_name": "First deposit"}]}, "payout_revenue.1.entry_name"),
     ({"labels": ["x" * 41]}, "labels"),
     ({"labels": [str(number) for number in range(21)]}, "labels"),
     ({"ruleset": {"countries": [{"country_code": "ZZ"}]}}, "ruleset.countries"),
@@ -372,7 +389,7 @@ def test_every_field_that_is_wrong_is_named(launch: Launch, api: Client, sent: d
             **sent,
             "destination_url": "lamps",
             "currency_id": "XXZ",
-            "labels": [""],
+            "labels": ["a,b"],
             "payout_revenue": [{"entry_name": "x", "payout_type": "cps", "payout_amount": 1}],
         },
     )
