@@ -36,7 +36,7 @@ def dripping(first: bytes, then: bytes, every: float = 0.05) -> Reply:
 class Receiver:
     """A server of raw bytes on this machine. ``paths`` are what it was asked for, in order."""
 
-    port: int
+    port: int = 0
     reply: Reply = field(default_factory=answering)
     paths: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
@@ -45,6 +45,42 @@ class Receiver:
 
     def url(self, path: str = "/in") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def come(self) -> None:
+        """Listens, at the port it had before when it went away."""
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", self.port))
+        self._listener.listen(256)
+        self.port = self._listener.getsockname()[1]
+        self._open: set[socket.socket] = set()
+        self._thread = threading.Thread(target=self._accept, args=[self._listener, self._open], daemon=True)
+        self._thread.start()
+
+    def go(self) -> None:
+        """Breaks off what it is at, and refuses connections."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self._listener.close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket, connections: set[socket.socket]) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connections.add(connection)
+            threading.Thread(target=self._attend, args=[connection, connections], daemon=True).start()
+
+    def _attend(self, connection: socket.socket, connections: set[socket.socket]) -> None:
+        try:
+            self.serve(connection)
+        finally:
+            connections.discard(connection)
 
     def serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError, IndexError):
@@ -61,24 +97,9 @@ class Receiver:
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(256)
-        receiver = Receiver(listener.getsockname()[1])
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=receiver.serve, args=[connection], daemon=True).start()
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+    receiver = Receiver()
+    receiver.come()
+    try:
+        yield receiver
+    finally:
+        receiver.go()

@@ -125,11 +125,27 @@ def test_a_chunked_answer_is_read(inside: None, receiver: Receiver) -> None:
         "http://017700000001/",
         "http://127.1/",
         "http://0177.0.0.1/",
+        "http://0300.0250.0.1/",
+        "http://0x7f.1/",
+        "http://0/",
+        "http://127%2e0%2e0%2e1/",
+        "http://①②⑦.⓪.⓪.①/",
+        "http://127。0。0。1/",
+        "http://[::ffff:7f00:1]/",
+        "http://[0:0:0:0:0:ffff:127.0.0.1]/",
+        "http://[::127.0.0.1]/",
+        "http://[fe80::1%25eth0]/",
+        "http://[fec0::1]/",
+        "http://[2001::1]/",
         "http://user:password@example.com/",
         "http://example.com:22/",
         "http://example.com:25/",
         "http://example.com:6379/",
         "http://example.com:5432/",
+        "http://example.com:11211/",
+        "http://example.com:0/",
+        "http://example.com:65536/",
+        "http://example.com:-1/",
         "ftp://example.com/",
         "file:///etc/passwd",
         "gopher://example.com/",
@@ -280,8 +296,9 @@ def test_a_redirect_into_the_network_is_not_followed(
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "WHOLE_SECONDS", 0.6)
-    monkeypatch.setattr(sending, "CONNECT_SECONDS", 0.3)
+    # Long enough for a connection on a machine that has much else to do.
+    monkeypatch.setattr(sending, "WHOLE_SECONDS", 3)
+    monkeypatch.setattr(sending, "CONNECT_SECONDS", 2)
     monkeypatch.setattr(sending, "BODY_SECONDS", 0.3)
 
 
@@ -294,22 +311,33 @@ def test_a_slow_answer_ends_when_the_time_is_over(
     inside: None, hurried: None, receiver: Receiver, first: bytes
 ) -> None:
     receiver.reply = dripping(first, b"a" if first else b"")
-    started = time.monotonic()
 
     answer = called(receiver.url())
 
-    assert time.monotonic() - started < 3
     assert answer.problem
     assert answer.status is None
 
 
-def test_a_slow_body_does_not_turn_a_delivery_into_a_failure(inside: None, hurried: None, receiver: Receiver) -> None:
-    receiver.reply = dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"a")
-    started = time.monotonic()
+def test_redirects_that_take_their_time_have_no_more_of_it_than_one_call(
+    inside: None, hurried: None, receiver: Receiver
+) -> None:
+    def at_leisure(connection: socket.socket, path: str) -> None:
+        time.sleep(1.2)
+        answering(302, Location=receiver.url("/next"))(connection, path)
+
+    receiver.reply = at_leisure
 
     answer = called(receiver.url())
 
-    assert time.monotonic() - started < 3
+    assert "There was no answer within 3 s." in answer.problem
+    assert len(receiver.paths) < 4
+
+
+def test_a_slow_body_does_not_turn_a_delivery_into_a_failure(inside: None, hurried: None, receiver: Receiver) -> None:
+    receiver.reply = dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"a")
+
+    answer = called(receiver.url())
+
     assert (answer.status, answer.problem) == (200, "")
 
 
