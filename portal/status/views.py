@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from partners.postbacks.backlog import backlog_at
 from portal.accounts.rights import CHANGE_SYSTEM_SETTINGS, MY_ACCOUNT, VIEW_SYSTEM_SETTINGS
 from portal.network.zone import in_network_time
 from portal.status import database, snapshot
@@ -38,6 +39,7 @@ def page(request: UserRequest) -> HttpResponse:
         "enough": ENOUGH,
         "overview": overview,
         "outcomes": outcomes_since(now - HOUR),
+        "backlog": backlog_at(now),
         "calls_url": reverse("apilog:calls"),
         "notices": Notice.objects.not_over(now).for_listing(),
     }
