@@ -121,6 +121,15 @@ class OfferFields(forms.Form):
         }
         field_classes: ClassVar = {cap: AmountCap if "payout" in cap else CountCap for cap in CAPS}
 
+    # As on the page, so that what is wrong is listed in the order in which it is found there.
+    field_order = [
+        *("name", "advertiser", "new_advertiser", "category", "new_category", "status", "visibility", "labels"),
+        *("destination_url", "countries", "live_until", "redirect_offer", "currency"),
+        *("payout_type", "amount", "percentage", "revenue_type", "revenue_amount", "revenue_percentage"),
+        *("conversion_approval", "holding_period_days", "click_lifespan_days"),
+        *("description", "terms_and_conditions", "preview_url", "thumbnail_url"),
+        *(f"{span}_{what}_cap" for what in CAPPED for span in CAP_SPANS),
+    ]
     instance: Offer
     cleaned_data: dict[str, Any]
     macros = DESTINATION
