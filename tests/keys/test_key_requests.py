@@ -451,6 +451,18 @@ def test_declining_needs_a_reason_and_the_partner_reads_it(
     assert page(browse(paul).get("/account/")).links["see why"] == ACCOUNT
 
 
+def test_a_decline_is_no_news_once_a_key_was_issued_all_the_same(
+    wish: KeyRequest, acme: Partner, paul: User, browse: Browse
+) -> None:
+    wish.decline(reason="Finish the set-up first.", by=SETUP)
+    Key.issue(partner=acme, label="By hand", by=SETUP)[0].revoke(by=SETUP)
+
+    shown = page(browse(paul).get(ACCOUNT))
+
+    assert "declined" not in shown.text
+    assert shown.links["Request a key"] == REQUEST
+
+
 def test_of_two_who_decide_the_second_is_told(wish: KeyRequest, amir: User, nadia: User, browse: Browse) -> None:
     first, second = browse(amir), browse(nadia)
     approve(first, wish)
