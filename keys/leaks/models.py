@@ -122,7 +122,7 @@ class Leak(models.Model):
             details["one-time link"] = "closed" if closed else "showed nothing any more"
         Event.record(EventKind.KEY_LEAKED, by=by, subject=key, partner=key.partner, details=details)
         if was_live and Network.load().revokes_leaked_keys and not all(leak.is_of_link for leak in leaks):
-            key.revoke(by=by)
+            key.revoke(by=by, tells=False)
         if was_live:
             tell(key, leaks, by=by)
         return leaks

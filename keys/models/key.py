@@ -403,14 +403,16 @@ class Key(models.Model):
         return secret
 
     @transaction.atomic
-    def revoke(self, *, by: Actor) -> None:
-        """Closes the key for good, from the very next call on.
+    def revoke(self, *, by: Actor, tells: bool = True) -> None:
+        """Closes the key for good, from the very next call on. ``tells=False`` is for who tells those concerned more
+        than that.
 
         :raises AlreadyRevoked: when it was revoked before
         """
         self._revoke(by=by)
         Event.record(EventKind.KEY_REVOKED, by=by, subject=self, partner=self.partner)
-        Notification.tell_all([tellings.of_revocation(self, by=by)])
+        if tells:
+            Notification.tell_all([tellings.of_revocation(self, by=by)])
 
     def _revoke(self, *, by: Actor) -> None:
         now = timezone.now()

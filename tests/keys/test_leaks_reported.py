@@ -268,6 +268,7 @@ def test_the_owner_and_the_network_are_told(
 
     told = {message.to[0]: message for message in mail.outbox if "found in public" in message.subject}
     assert sorted(told) == sorted(user.email for user in (sonia, nadia, amir, vera, paul))
+    assert not [message.subject for message in mail.outbox if "revoked" in message.subject]
     own, theirs = told[paul.email], told[nadia.email]
     assert own.subject == f"{key} was found in public"
     assert f"Found at: {URL}, https://gist.github.com/2" in own.body
