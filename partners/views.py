@@ -18,6 +18,7 @@ from partners.forms import (
 )
 from partners.models import Flag, FlagAlreadyClosed, FlagAlreadyRaised, Partner
 from partners.tables import PartnerTable
+from partners.visible import own_partner
 from portal.accounts.rights import (
     CHANGE_OWN_ACCOUNT,
     CHANGE_PARTNERS,
@@ -129,7 +130,7 @@ def close_flag(request: UserRequest, partner_id: int, flag_id: int) -> HttpRespo
 @never_cache
 def account(request: UserRequest) -> HttpResponse:
     """My Account → Details, for the partner's own users."""
-    partner = get_object_or_404(Partner.objects.visible_to(request.user).select_related("manager"))
+    partner = own_partner(request)
     return render_page(request, "partners/account.html", {"partner": partner}, partial="contact")
 
 
@@ -138,7 +139,7 @@ def account(request: UserRequest) -> HttpResponse:
 @never_cache
 def contact(request: UserRequest) -> HttpResponse:
     """The technical contact, which a partner names itself."""
-    partner = get_object_or_404(Partner.objects.visible_to(request.user))
+    partner = own_partner(request)
     form = TechnicalContactForm(request.POST or None, instance=partner)
     if form.is_bound and form.saved_to(partner, by=request.actor):
         messages.success(request, "Your technical contact was saved.")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from keys.leaks.models import Leak
 from keys.views.secrets import answer_secret
-from partners.models import Partner
+from partners.visible import own_partner
 from portal.accounts.rights import MY_ACCOUNT, REVEAL_OWN_KEYS
 from portal.web.access import requires
 from portal.web.htmx import render_page
@@ -37,7 +37,3 @@ def keys(request: UserRequest) -> HttpResponse:
 def reveal(request: UserRequest, key_id: int) -> HttpResponse:
     key = get_object_or_404(own_partner(request).keys.for_listing(), pk=key_id)
     return answer_secret(request, key, reveal_url=request.path, back=reverse("keys:account"))
-
-
-def own_partner(request: UserRequest) -> Partner:
-    return get_object_or_404(Partner.objects.select_related("manager"), pk=request.user.partner_id)

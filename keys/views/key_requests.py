@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods
 from keys.forms import ApproveForm, DeclineForm, KeyRequestForm
 from keys.models import AlreadyDecided, CannotRequest, KeyRequest, RequestsTurnedOff
 from keys.readiness import concerns_about_request_of
-from keys.views.account import own_partner
 from keys.views.partner import partner_of
 from partners.models import Partner
+from partners.visible import own_partner
 from portal.accounts.rights import ISSUE_PARTNER_KEYS, REVEAL_OWN_KEYS
 from portal.web.access import requires
 from portal.web.htmx import done, render_page

@@ -11,7 +11,7 @@ from partners.billing.forms import InvoiceFilter
 from partners.billing.sheet import sheet_of
 from partners.billing.tables import InvoiceTable
 from partners.billing.tiles import tiles_of
-from partners.models import Partner
+from partners.visible import own_partner
 from portal.accounts.rights import MY_ACCOUNT
 from portal.web.access import requires
 from portal.web.api_request import curl
@@ -20,10 +20,6 @@ from portal.web.requests import UserRequest
 
 PER_PAGE = 25
 API = "/affiliates/billings/affiliates"
-
-
-def own_partner(request: UserRequest) -> Partner:
-    return get_object_or_404(Partner.objects.visible_to(request.user))
 
 
 @require_safe

@@ -17,6 +17,7 @@ from partners.offers.forms import LinkForm, OwnFilter
 from partners.offers.links import Links
 from partners.offers.models import CouponCode, NeedsNoApproval, Offer, Standing
 from partners.offers.tables import OwnOfferTable
+from partners.visible import own_partner
 from portal.accounts.rights import CHANGE_OWN_ACCOUNT, MY_ACCOUNT
 from portal.network.models import Network
 from portal.web.access import requires
@@ -29,10 +30,6 @@ PER_PAGE = 25
 PREVIEWS = {"img-src": ["https:"], "media-src": ["'self'", "https:"]}
 
 
-def partner_of(request: UserRequest) -> Partner:
-    return get_object_or_404(Partner.objects.visible_to(request.user))
-
-
 def offer_of(partner: Partner, offer_id: int) -> Offer:
     return get_object_or_404(Offer.objects.visible_to_partner(partner).for_answer(partner), pk=offer_id)
 
@@ -42,7 +39,7 @@ def offer_of(partner: Partner, offer_id: int) -> Offer:
 @never_cache
 def offers(request: UserRequest) -> HttpResponse:
     """Every offer that the partner can see, searched, filtered and sorted by the URL."""
-    partner = partner_of(request)
+    partner = own_partner(request)
     filters = OwnFilter(request.GET, partner=partner)
     seen = Offer.objects.visible_to_partner(partner).for_answer(partner).order_by("name", "pk")
     table = OwnOfferTable(filters.narrow(seen))
@@ -58,7 +55,7 @@ def offers(request: UserRequest) -> HttpResponse:
 @requires(MY_ACCOUNT)
 @never_cache
 def detail(request: UserRequest, offer_id: int) -> HttpResponse:
-    partner = partner_of(request)
+    partner = own_partner(request)
     offer, links = offer_of(partner, offer_id), Links.of(partner)
     codes = [
         (creative, links.code(creative, offer) if offer.is_runnable else creative.html_code)
@@ -81,7 +78,7 @@ def detail(request: UserRequest, offer_id: int) -> HttpResponse:
 @never_cache
 def link(request: UserRequest, offer_id: int) -> HttpResponse:
     """The form that a link is put together with, and the link. Without JavaScript its button asks for it."""
-    partner = partner_of(request)
+    partner = own_partner(request)
     offer, links = offer_of(partner, offer_id), Links.of(partner)
     coupons = [coupon.code for coupon in usable_coupons(partner, offer)]
     form = LinkForm(request.GET, offer=offer, coupons=coupons)
@@ -104,7 +101,7 @@ def link(request: UserRequest, offer_id: int) -> HttpResponse:
 @requires(CHANGE_OWN_ACCOUNT)
 @never_cache
 def apply(request: UserRequest, offer_id: int) -> HttpResponse:
-    offer = offer_of(partner := partner_of(request), offer_id)
+    offer = offer_of(partner := own_partner(request), offer_id)
     if request.method == "POST":
         try:
             offer.apply(partner=partner, by=request.actor)

@@ -3,26 +3,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from partners.models import Partner
 from partners.reporting.charts import PARTNERS_BANDS
 from partners.reporting.overviews import overview_of
 from partners.reporting.pages import report_file, report_page
+from partners.visible import own_partner
 from portal.accounts.rights import MY_ACCOUNT
 from portal.network.rates import RateMissing
 from portal.web.access import requires
 from portal.web.api_request import curl
 from portal.web.htmx import render_page
 from portal.web.requests import UserRequest
-
-
-def own_partner(request: UserRequest) -> Partner:
-    return get_object_or_404(Partner.objects.visible_to(request.user))
 
 
 @require_safe

@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from partners.models import Partner
 from partners.offers.models import Offer
 from partners.traffic.forms import ConversionFilter, HoldFilter
 from partners.traffic.rows import CONVERSIONS, exported, streamed
 from partners.traffic.tables import ConversionTable, HoldTable
 from partners.traffic.timeline import facts_of, timeline_of
+from partners.visible import own_partner
 from portal.accounts.rights import MY_ACCOUNT
 from portal.network.zone import in_network_time
 from portal.web.access import requires
@@ -27,10 +27,6 @@ from portal.web.requests import UserRequest
 from portal.web.streams import csv_out, json_array, stream
 
 REPORTING = "/affiliates/reporting"
-
-
-def own_partner(request: UserRequest) -> Partner:
-    return get_object_or_404(Partner.objects.visible_to(request.user))
 
 
 @require_safe
