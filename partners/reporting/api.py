@@ -242,8 +242,7 @@ def understood() -> Iterator[None]:
     except (Misunderstood, NoSuchPeriod) as reason:
         raise HttpError(400, str(reason)) from None
     except RateMissing as missing:
-        sentence = f"currency_id: there is no exchange rate for {missing.currency}; ask for another currency"
-        raise HttpError(400, sentence) from None
+        raise HttpError(400, missing.sentence) from None
 
 
 def json_answer(answer: object) -> HttpResponse:

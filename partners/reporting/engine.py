@@ -20,7 +20,7 @@ from partners.reporting.question import Question
 from partners.reporting.rollups import sealed_days
 from partners.reporting.statement import Statement, key, utc_days
 from partners.traffic.models import Click, Conversion, Impression
-from portal.network.rates import Factor, RateMissing, factors
+from portal.network.rates import Factor, factors_needed
 from portal.web.streams import Blocks, csv_out, csv_text, json_array
 
 MOST_ROWS = 10_000
@@ -277,13 +277,9 @@ def factors_for(question: Question) -> list[Factor] | None:
     if currencies <= {question.currency}:
         return None
     first, last = utc_days(question)
-    while True:
-        try:
-            return factors(currencies, question.currency, first, last)
-        except RateMissing as missing:
-            if missing.currency == question.currency or has_rows(question, missing.currency):
-                raise
-            currencies.discard(missing.currency)
+    return factors_needed(
+        currencies, question.currency, first, last, is_needed=lambda currency: has_rows(question, currency)
+    )
 
 
 def offers_in(question: Question) -> models.QuerySet[Offer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -20,6 +20,11 @@ class RateMissing(Exception):
     def __init__(self, currency: str) -> None:
         self.currency = currency
         super().__init__(currency)
+
+    @property
+    def sentence(self) -> str:
+        """What an answer of the API says of it."""
+        return f"currency_id: there is no exchange rate for {self.currency}; ask for another currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,24 @@ class Worth:
 
     def on(self, day: date) -> Decimal:
         return self._rates[max(bisect_right(self.changes, day) - 1, 0)][1]
+
+
+def factors_needed(
+    currencies: Iterable[str], into: str, first: date, last: date, *, is_needed: Callable[[str], bool]
+) -> list[Factor]:
+    """As ``factors``, of currencies that may turn out not to be needed: one nobody has given a rate for only matters
+    when there is money of it, which ``is_needed`` is asked then.
+
+    :raises RateMissing: for a currency that is needed, and for ``into``
+    """
+    wanted = set(currencies)
+    while True:
+        try:
+            return factors(wanted, into, first, last)
+        except RateMissing as missing:
+            if missing.currency == into or is_needed(missing.currency):
+                raise
+            wanted.discard(missing.currency)
 
 
 def factors(currencies: Iterable[str], into: str, first: date, last: date) -> list[Factor]:

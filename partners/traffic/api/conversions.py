@@ -44,7 +44,7 @@ from partners.traffic.rows import (
 )
 from partners.traffic.search import CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, filtered, ordered, searched
 from portal.network.currencies import DECIMALS
-from portal.network.rates import RateMissing, factors
+from portal.network.rates import RateMissing, factors_needed
 from portal.web.api import EXPORTS, limited, quick, reads
 from portal.web.streams import csv_out, json_array, stream
 
@@ -341,16 +341,19 @@ def offered_in(rows: ConversionQuerySet, asked: RowSearch) -> Offered:
         raise HttpError(400, f"currency_id: there is no currency {said}; /v1/meta/currencies lists them")
     others = set(Offer.objects.exclude(currency=currency).order_by().values_list("currency", flat=True).distinct())
     period = asked.period(YEAR_DAYS)
-    while others:
-        try:
-            return counted_in(currency, factors(others, currency, period.start.date(), period.end.date()))
-        except RateMissing as missing:
-            # A currency nobody has given a rate for only matters when there are rows in it.
-            if missing.currency == currency or rows.filter(offer__currency=missing.currency).exists():
-                sentence = f"currency_id: there is no exchange rate for {missing.currency}; ask for another currency"
-                raise HttpError(400, sentence) from None
-            others.discard(missing.currency)
-    return AS_RECORDED
+    if not others:
+        return AS_RECORDED
+    try:
+        found = factors_needed(
+            others,
+            currency,
+            period.start.date(),
+            period.end.date(),
+            is_needed=lambda other: rows.filter(offer__currency=other).exists(),
+        )
+    except RateMissing as missing:
+        raise HttpError(400, missing.sentence) from None
+    return counted_in(currency, found) if found else AS_RECORDED
 
 
 def since(asked: int | str, period: Period) -> datetime:
