@@ -13,7 +13,7 @@ from portal.accounts.models import Event, User
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import currency_choices
 from portal.network.timezones import timezone_choices
-from portal.web.edits import ChangedMeanwhile
+from portal.web.edits import ChangedMeanwhile, changes_of
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -156,11 +156,7 @@ class Partner(models.Model):
         current = Partner.objects.select_for_update(of=("self",)).select_related("manager").get(pk=self.pk)
         if seen is not None and fields and current.updated_at != seen:
             raise ChangedMeanwhile(current)
-        changed = {
-            field: [readable(getattr(current, field)), readable(value)]
-            for field, value in fields.items()
-            if getattr(current, field) != value
-        }
+        changed = changes_of(current, fields)
         for field, value in fields.items():
             setattr(self, field, value)
         if not changed:
@@ -191,11 +187,6 @@ class Partner(models.Model):
             details={"flag": str(kind), "note": note},
         )
         return flag
-
-
-def readable(value: object) -> object:
-    """A field's value as an event keeps it."""
-    return str(value) if isinstance(value, models.Model) else value
 
 
 class FlagQuerySet(models.QuerySet["Flag"]):

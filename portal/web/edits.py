@@ -24,6 +24,20 @@ class ChangedMeanwhile(Exception):
         super().__init__(str(current))
 
 
+def changes_of(current: models.Model, fields: Mapping[str, Any]) -> dict[str, list[object]]:
+    """What each of the fields was and is to be, as an event keeps it, of those that change."""
+    return {
+        name: [readable(getattr(current, name)), readable(value)]
+        for name, value in fields.items()
+        if getattr(current, name) != value
+    }
+
+
+def readable(value: object) -> object:
+    """A field's value as an event keeps it."""
+    return value if value is None or isinstance(value, int | str | list) else str(value)
+
+
 class Editable(Protocol):
     """A model with ``updated_at`` whose ``change`` refuses to build on a version that is no longer the current one."""
 

@@ -20,7 +20,7 @@ from portal.accounts.models import Event
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import currency_choices
 from portal.network.models import Network
-from portal.web.edits import ChangedMeanwhile
+from portal.web.edits import ChangedMeanwhile, changes_of
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -329,11 +329,7 @@ class Offer(models.Model):
         fields = with_named(fields, by=by)
         if fields.get("currency", current.currency) != current.currency:
             raise CurrencyIsFixed
-        changed = {
-            field: [readable(getattr(current, field)), readable(value)]
-            for field, value in fields.items()
-            if getattr(current, field) != value
-        }
+        changed = changes_of(current, fields)
         for field, value in fields.items():
             setattr(self, field, value)
         if not changed:
@@ -504,8 +500,3 @@ def columns(terms: Terms) -> dict[str, Any]:
 def told(terms: Terms, earns: Revenue | None) -> dict[str, str]:
     """What an event keeps of it."""
     return {"payout": str(terms)} | ({"revenue": str(earns)} if earns is not None else {})
-
-
-def readable(value: object) -> object:
-    """A field's value as an event keeps it."""
-    return value if value is None or isinstance(value, int | str | list) else str(value)

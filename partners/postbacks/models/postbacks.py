@@ -18,7 +18,7 @@ from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.notifications.kinds import Kind
 from portal.notifications.models import Notification
-from portal.web.edits import ChangedMeanwhile
+from portal.web.edits import ChangedMeanwhile, changes_of
 
 if TYPE_CHECKING:
     from partners.postbacks.models.deliveries import AttemptQuerySet, Day, DeliveryQuerySet
@@ -235,10 +235,9 @@ class Postback(models.Model):
             raise AlreadyRemoved
         if seen is not None and fields and current.updated_at != seen:
             raise ChangedMeanwhile(current)
-        changed = {name: value for name, value in fields.items() if getattr(current, name) != value}
-        details = {name: [readable(getattr(current, name)), readable(value)] for name, value in changed.items()}
-        for name, value in changed.items():
-            setattr(current, name, value)
+        changed = changes_of(current, fields)
+        for name in changed:
+            setattr(current, name, fields[name])
         current.check_rules(of=tuple(changed))
         for name, value in fields.items():
             setattr(self, name, value)
@@ -246,7 +245,7 @@ class Postback(models.Model):
             return
         self.updated_at = current.updated_at = now()
         current.save(update_fields=[*changed, "updated_at"])
-        Event.record(EventKind.POSTBACK_CHANGED, by=by, subject=self, partner=current.partner, details=details)
+        Event.record(EventKind.POSTBACK_CHANGED, by=by, subject=self, partner=current.partner, details=changed)
 
     def check_rules(self, *, of: tuple[str, ...] = RULED) -> None:
         """Whether what is in the fields may be saved; ``of`` names those that have changed.
@@ -369,8 +368,3 @@ def check_html(html_code: str, *, needed: bool) -> None:
         raise Unfit("html_code", "Say which HTML is shown.")
     if len(html_code) > LONGEST_HTML:
         raise Unfit("html_code", f"It has {len(html_code):,} characters, and may have {LONGEST_HTML:,}.")
-
-
-def readable(value: object) -> object:
-    """A field's value as an event keeps it."""
-    return str(value) if isinstance(value, models.Model) else value
