@@ -18,6 +18,7 @@ from portal.web.secret import (
     checksum,
     digest_of,
     hint_of,
+    is_secret_of,
     mentions_a_key,
     new_secret,
     redact,
@@ -52,7 +53,6 @@ NETWORK_PREFIX = "lk_net_"
 # The token of a one-time link; it opens one page, once.
 SHARE_PREFIX = "lk_one_"
 
-PATTERN = re.compile(r"lk_(?:aff|net)_[0-9A-Za-z]{38}")
 # What is worth finding in a text: keys, and the tokens of one-time links.
 SECRET_BYTES = re.compile(rb"lk_(?:aff|net|one)_[0-9A-Za-z]{38}")
 KEY_LENGTH = len(AFFILIATE_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
@@ -60,13 +60,7 @@ KEY_LENGTH = len(AFFILIATE_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
 
 def is_well_formed(text: str) -> bool:
     """Whether ``text`` could be one of our keys: its shape is right and its checksum fits."""
-    return PATTERN.fullmatch(text) is not None and checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
-
-
-def is_secret_of(prefix: str, text: str) -> bool:
-    """Whether ``text`` could be one of our secrets that begin with ``prefix``."""
-    body, end = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
-    return text.startswith(prefix) and len(text) == KEY_LENGTH and text.isascii() and checksum(body) == end
+    return is_secret_of(AFFILIATE_PREFIX, text) or is_secret_of(NETWORK_PREFIX, text)
 
 
 class RedactingFormatter(logging.Formatter):

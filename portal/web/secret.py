@@ -40,6 +40,14 @@ def checksum(body: str) -> str:
     return "".join(reversed(digits))
 
 
+def is_secret_of(prefix: str, text: str) -> bool:
+    """Whether ``text`` could be a secret that begins with ``prefix``: its shape is right and its checksum fits."""
+    if not text.startswith(prefix) or len(text) != len(prefix) + RANDOM_LENGTH + CHECKSUM_LENGTH:
+        return False
+    rest = text[len(prefix) :]
+    return rest.isascii() and rest.isalnum() and checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
+
+
 def digest_of(text: str) -> bytes:
     """The 32 bytes by which a secret is found. Its 190 random bits need no salt and no slow hash."""
     return hashlib.sha256(text.encode()).digest()

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
-from portal.web.secret import digest_of, hint_of, new_secret
+from portal.web.secret import digest_of, hint_of, is_secret_of, new_secret
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -25,7 +25,7 @@ class AlreadyReplaced(Exception):
 class AdvertiserQuerySet(models.QuerySet["Advertiser"]):
     def holding(self, token: str) -> Advertiser | None:
         """The advertiser whose token this is; None when it is nobody's, or no longer anybody's."""
-        if not token.startswith(TOKEN_PREFIX):
+        if not is_secret_of(TOKEN_PREFIX, token):
             return None
         return self.filter(token_digest=digest_of(token)).first()
 
