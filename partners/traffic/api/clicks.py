@@ -197,21 +197,16 @@ def chosen_of(rows: ClickQuerySet, asked: ClickSearch, criteria: Mapping[str, Cr
         return filtered(rows, [each.pair for each in query.filters or ()], criteria).newest_first()
 
 
+ONE_A_LINE = {"schema": {"type": "string", "description": "One click a line, each an object as in JSON."}}
+# What a stream of clicks can be answered as, besides JSON.
+LINE_BY_LINE: dict[str, Any] = {"responses": {200: {"content": {NDJSON: ONE_A_LINE}}}}
+
+
 @affiliates.post(
     "/reporting/clicks/stream",
     response=StreamedClicks,
     summary="Stream your clicks",
-    openapi_extra={
-        "responses": {
-            200: {
-                "content": {
-                    NDJSON: {
-                        "schema": {"type": "string", "description": "One click a line, each an object as in JSON."}
-                    }
-                }
-            }
-        }
-    },
+    openapi_extra=LINE_BY_LINE,
 )
 @limited(CLICK_STREAM)
 @reads

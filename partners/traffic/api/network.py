@@ -14,7 +14,6 @@ from pydantic.config import JsonDict
 from partners.api import ACCOUNT_STATUS, NetworkRequest, Paging
 from partners.traffic.api import clicks, conversions, rules
 from partners.traffic.api.asked import (
-    NDJSON,
     PAGES,
     HexId,
     RowFilters,
@@ -403,17 +402,7 @@ def list_network_traffic_controls(request: NetworkRequest) -> dict[str, Any]:
     "/reporting/clicks/stream",
     response=StreamedNetworkClicks,
     summary="Stream clicks",
-    openapi_extra={
-        "responses": {
-            200: {
-                "content": {
-                    NDJSON: {
-                        "schema": {"type": "string", "description": "One click a line, each an object as in JSON."}
-                    }
-                }
-            }
-        }
-    },
+    openapi_extra=clicks.LINE_BY_LINE,
 )
 @limited(CLICK_STREAM)
 @reads
