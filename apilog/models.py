@@ -14,6 +14,7 @@ from keys.secret import redact
 from partners.models import Partner
 from portal.web.combining import Combiner
 from portal.web.ids import first_id_at
+from portal.web.storable import in_copy, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -261,11 +262,11 @@ LONGEST_US = 2**31 - 1
 def line_of(call: Call) -> str:
     """The call in COPY's text format."""
     return (
-        f"{call.id.hex}\t{call.received_at}\t{call.realm or ''}\t{storable(call.method, 10)}\t"
-        f"{storable(call.path, PATH_LENGTH)}\t{storable(redacted_query(call.query), PATH_LENGTH)}\t{call.action}\t"
+        f"{call.id.hex}\t{call.received_at}\t{call.realm or ''}\t{loggable(call.method, 10)}\t"
+        f"{loggable(call.path, PATH_LENGTH)}\t{loggable(redacted_query(call.query), PATH_LENGTH)}\t{call.action}\t"
         f"{call.status}\t{call.outcome}\t{call.limited_by}\t{call.ip or NULL}\t{call.key_id or NULL}\t"
         f"{call.key_hint}\t{call.partner_id or NULL}\t{min(call.duration_us, LONGEST_US)}\t{call.response_size}\t"
-        f"{storable(call.user_agent, AGENT_LENGTH)}\n"
+        f"{loggable(call.user_agent, AGENT_LENGTH)}\n"
     )
 
 
@@ -278,14 +279,6 @@ def redacted_query(query: str) -> str:
     return "&".join(kept)
 
 
-def storable(text: str, length: int) -> str:
-    """Text from a client as the log may keep it: without keys, without what PostgreSQL cannot store, and short.
-
-    Nothing in it can end a field of COPY's text format.
-    """
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()
-    return redact(text)[:length].translate(ESCAPED)
-
-
-ESCAPED = str.maketrans({"\x00": "\ufffd", "\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+def loggable(text: str, length: int) -> str:
+    """Text from a client as the log may keep it, as a field of COPY's text format: without keys, and short."""
+    return in_copy(storable(redact(text), length))

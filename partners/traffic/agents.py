@@ -10,7 +10,7 @@ from ua_parser import Domain, Parser
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
-from partners.traffic.storable import storable
+from portal.web.storable import storable
 
 # One of these is recognised in about 60 µs; what comes again, as most do, costs nothing.
 REMEMBERED = 16_384

@@ -10,8 +10,8 @@ from django.db import connection
 from partners.traffic.changes import Change
 from partners.traffic.models import Conversion, Followed, OutboxEntry
 from partners.traffic.rows import CONVERSIONS, by_id
-from partners.traffic.storable import in_copy
 from portal.web.ids import new_id
+from portal.web.storable import in_copy
 
 Kind = OutboxEntry.Kind
 NULL = r"\N"

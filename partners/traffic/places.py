@@ -13,8 +13,8 @@ import maxminddb
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from partners.traffic.storable import storable
 from portal.web.client_ip import Address
+from portal.web.storable import storable
 
 log = logging.getLogger(__name__)
 

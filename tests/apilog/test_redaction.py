@@ -8,7 +8,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apilog.models import AGENT_LENGTH, PATH_LENGTH, LoggedCall, redacted_query, storable
+from apilog.models import AGENT_LENGTH, PATH_LENGTH, LoggedCall, loggable, redacted_query
 from keys.models import Key
 from keys.secret import AFFILIATE_PREFIX, NETWORK_PREFIX, mentions_a_key, new_secret, redact, unquoted
 
@@ -41,7 +41,7 @@ encodings = st.sampled_from(sorted(ENCODINGS))
 def test_no_key_is_stored_however_it_is_encoded(key: str, encoding: str, before: str, after: str) -> None:
     text = before + ENCODINGS[encoding](key) + after
 
-    for stored in (storable(text, PATH_LENGTH), storable(redacted_query(text), PATH_LENGTH)):
+    for stored in (loggable(text, PATH_LENGTH), loggable(redacted_query(text), PATH_LENGTH)):
         plain = unquoted(stored)
         assert plain is not None
         assert key[7:].lower() not in plain.lower()
@@ -51,7 +51,7 @@ def test_no_key_is_stored_however_it_is_encoded(key: str, encoding: str, before:
 
 @given(text=st.text(max_size=600))
 def test_what_is_stored_is_short_and_stays_what_it_was(text: str) -> None:
-    stored = storable(text, AGENT_LENGTH)
+    stored = loggable(text, AGENT_LENGTH)
 
     assert redact(stored) == stored
     assert not set("\x00\t\n\r") & set(stored)

@@ -17,9 +17,9 @@ from partners.offers.codes import LARGEST_PK
 from partners.traffic.agents import Agent, agent_of, language_of
 from partners.traffic.models.visits import SUBS, TEXT_LENGTH
 from partners.traffic.places import Place, place_of
-from partners.traffic.storable import from_wire, in_copy, storable
 from portal.web.client_ip import Address, client_ip
 from portal.web.ids import moment_of, new_id
+from portal.web.storable import from_wire, in_copy, storable
 
 COUPON_LENGTH = 80
 REFERER_LENGTH = 1000

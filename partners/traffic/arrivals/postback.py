@@ -18,10 +18,10 @@ from django.http import HttpRequest, HttpResponse
 
 from partners.offers.models import Advertiser, CouponCode
 from partners.traffic.models import Click, Conversion, Impression, Report, Source, UnknownEvent
-from partners.traffic.storable import from_wire, storable
 from partners.traffic.terms import CENTS
 from portal.accounts.actors import Actor
 from portal.web.client_ip import client_ip
+from portal.web.storable import from_wire, storable
 
 log = logging.getLogger(__name__)
 

@@ -27,11 +27,11 @@ from partners.traffic.models.recording import (
     why_invalid,
 )
 from partners.traffic.models.visits import TEXT_LENGTH, Visit, VisitQuerySet
-from partners.traffic.storable import in_copy
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event, User
 from portal.network.models import Network
 from portal.web.ids import moment_of, new_id
+from portal.web.storable import in_copy
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
