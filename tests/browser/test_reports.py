@@ -11,7 +11,8 @@ from partners.offers.models import Offer
 from portal.accounts.models import User
 from tests.browser.conftest import OpenPage, SignIn
 from tests.browser.test_accessibility import complaints
-from tests.partners.traffic.conftest import clicked, converted, offer
+from tests.partners.conftest import offer
+from tests.partners.traffic.conftest import clicked, converted
 
 __all__ = ["offer"]
 

@@ -26,3 +26,17 @@ def launch(db: None) -> Launch:
         )
 
     return launched
+
+
+@pytest.fixture
+def offer(db: None) -> Offer:
+    return Offer.launch(
+        name="Summer Shoes",
+        advertiser=Advertiser.sign_up(name="Shoe House", by=SETUP),
+        category=Category.add(name="Fashion", by=SETUP),
+        status=Offer.Status.ACTIVE,
+        visibility=Offer.Visibility.PUBLIC,
+        destination_url="https://shop.example/",
+        pays=Terms(PayoutType.CPA, Decimal(10)),
+        by=SETUP,
+    )

@@ -3,14 +3,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils.timezone import now
 
 from partners.models import Partner
-from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
+from partners.offers.models import Offer
 from partners.postbacks.delivering import attempted, settle_and_claim
 from partners.postbacks.models import Claimed, Postback, Sent
 from partners.traffic.models import Conversion
@@ -33,20 +32,6 @@ def add(acme: Partner) -> Add:
         return Postback.add(partner=partner, by=SETUP, **{"url": URL, **fields})
 
     return added
-
-
-@pytest.fixture
-def offer(db: None) -> Offer:
-    return Offer.launch(
-        name="Summer Shoes",
-        advertiser=Advertiser.sign_up(name="Shoe House", by=SETUP),
-        category=Category.add(name="Fashion", by=SETUP),
-        status=Offer.Status.ACTIVE,
-        visibility=Offer.Visibility.PUBLIC,
-        destination_url="https://shop.example/",
-        pays=Terms(PayoutType.CPA, Decimal(10)),
-        by=SETUP,
-    )
 
 
 @pytest.fixture

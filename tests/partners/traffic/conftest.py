@@ -8,30 +8,13 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
-import pytest
-
 from partners.models import Partner
-from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
+from partners.offers.models import Offer
 from partners.traffic.models import Click, Conversion, Impression, Visit
 from portal.web.ids import first_id_at
-from tests.conftest import SETUP
 
 Row = TypeVar("Row", bound=Visit)
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def offer(db: None) -> Offer:
-    return Offer.launch(
-        name="Summer Shoes",
-        advertiser=Advertiser.sign_up(name="Shoe House", by=SETUP),
-        category=Category.add(name="Fashion", by=SETUP),
-        status=Offer.Status.ACTIVE,
-        visibility=Offer.Visibility.PUBLIC,
-        destination_url="https://shop.example/",
-        pays=Terms(PayoutType.CPA, Decimal(10)),
-        by=SETUP,
-    )
 
 
 def row(kind: type[Row], partner: Partner, offer: Offer, at: datetime = NOON, **said: Any) -> Row:
