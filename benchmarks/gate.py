@@ -44,11 +44,8 @@ class Contender:
 
 
 def main() -> None:
-    VAR.mkdir(parents=True, exist_ok=True)
-    database = Server(VAR / "postgres")
     with ExitStack() as stack:
-        database.start()
-        stack.callback(database.stop)
+        database = stack.enter_context(own_postgres())
         contenders = [bare(), gate(database), usual(database)]
         for contender in contenders:
             stack.enter_context(serving(contender))
@@ -77,16 +74,7 @@ def bare() -> Contender:
 
 
 def gate(database: Server) -> Contender:
-    database.ensure_database("gate")
-    environment = {
-        "DEBUG": "0",
-        "SECRET_KEY": "benchmark-" * 6,
-        "ALLOWED_HOSTS": "*",
-        "KEY_ENCRYPTION_KEYS": "1:" + "A" * 43 + "=",
-        "DATABASE_URL": database.url("gate"),
-        "DATABASE_POOL_MAX": "40",
-        "PYTHONWARNINGS": "ignore",
-    }
+    environment = site(database, "gate", DATABASE_POOL_MAX="40")
     key = run(
         [sys.executable, "-c", PREPARE],
         environment,
@@ -139,6 +127,32 @@ django.setup()
 from benchmarks.drf_site.models import Partner, PartnerKey
 print(PartnerKey.objects.create_key(name="Benchmark", partner=Partner.objects.create(name="Partner 1"))[1])
 """
+
+
+@contextmanager
+def own_postgres() -> Iterator[Server]:
+    """The benchmarks' own PostgreSQL, for as long as it is needed; what it holds stays for the next time."""
+    VAR.mkdir(parents=True, exist_ok=True)
+    server = Server(VAR / "postgres")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def site(database: Server, name: str, **more: str) -> dict[str, str]:
+    """The environment of a site as in production, on a database of that name."""
+    database.ensure_database(name)
+    return {
+        "DEBUG": "0",
+        "SECRET_KEY": "benchmark-" * 6,
+        "ALLOWED_HOSTS": "*",
+        "KEY_ENCRYPTION_KEYS": "1:" + "A" * 43 + "=",
+        "DATABASE_URL": database.url(name),
+        "PYTHONWARNINGS": "ignore",
+        **more,
+    }
 
 
 def run(command: list[str], environment: dict[str, str]) -> str:

@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from statistics import median
 
-from benchmarks.gate import ROOT, VAR, run
+from benchmarks.gate import ROOT, own_postgres, run, site
 from benchmarks.report import write_section
 from portal.postgres import Server
 
@@ -108,34 +108,19 @@ PAGES = {
 
 
 def main() -> None:
-    database = Server(VAR / "postgres")
-    database.start()
-    try:
+    with own_postgres() as database:
         environments = {rows: prepared(database, rows) for rows in (SMALL, LARGE)}
         seen: dict[int, list[dict[str, float]]] = {rows: [] for rows in environments}
         for _ in range(3):
             for rows, environment in environments.items():
                 seen[rows].append(measured(environment))
-    finally:
-        database.stop()
     figures = {rows: {name: median(one[name] for one in runs) for name in PAGES} for rows, runs in seen.items()}
     write_section("log", report(figures))
 
 
 def prepared(database: Server, rows: int) -> dict[str, str]:
-    name = f"log_{rows}"
-    database.ensure_database(name)
-    environment = {
-        "DEBUG": "0",
-        "SECRET_KEY": "benchmark-" * 6,
-        "ALLOWED_HOSTS": "*",
-        "SECURE_SSL_REDIRECT": "0",
-        "KEY_ENCRYPTION_KEYS": "1:" + "A" * 43 + "=",
-        "DATABASE_URL": database.url(name),
-        "DATABASE_STATEMENT_TIMEOUT_MS": "0",
-        "PYTHONWARNINGS": "ignore",
-        "LOG_LEVEL": "WARNING",
-    }
+    quiet = {"SECURE_SSL_REDIRECT": "0", "DATABASE_STATEMENT_TIMEOUT_MS": "0", "LOG_LEVEL": "WARNING"}
+    environment = site(database, f"log_{rows}", **quiet)
     started = time.monotonic()
     run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], environment)
     run([sys.executable, "-c", PREPARE, str(rows)], environment)

@@ -32,7 +32,7 @@ from uuid import UUID
 import psutil
 import psycopg
 
-from benchmarks.gate import ROOT, VAR, Contender, run, serving
+from benchmarks.gate import ROOT, VAR, Contender, run, serving, site
 from benchmarks.report import write_section
 from benchmarks.reporting_traffic import PREPARE
 from portal.postgres import Server
@@ -574,17 +574,7 @@ while True:
 
 def prepared(database: Server, clicks: int) -> Site:
     """A site with so many clicks, made if it is not there, with new keys for its two partners."""
-    name = f"reporting_{clicks}"
-    database.ensure_database(name)
-    environment = {
-        "DEBUG": "0",
-        "SECRET_KEY": "benchmark-" * 6,
-        "ALLOWED_HOSTS": "*",
-        "KEY_ENCRYPTION_KEYS": "1:" + "A" * 43 + "=",
-        "DATABASE_URL": database.url(name),
-        "DATABASE_STATEMENT_TIMEOUT_MS": "0",
-        "PYTHONWARNINGS": "ignore",
-    }
+    environment = site(database, f"reporting_{clicks}", DATABASE_STATEMENT_TIMEOUT_MS="0")
     return Site(environment, run([sys.executable, "-c", PREPARE, str(clicks)], environment).split())
 
 

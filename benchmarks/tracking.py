@@ -23,7 +23,18 @@ from statistics import median
 import psutil
 import psycopg
 
-from benchmarks.gate import CONNECTIONS, ROUNDS, SECONDS, THREADS, VAR, WORKERS, Contender, run, serving
+from benchmarks.gate import (
+    CONNECTIONS,
+    ROUNDS,
+    SECONDS,
+    THREADS,
+    WORKERS,
+    Contender,
+    own_postgres,
+    run,
+    serving,
+    site,
+)
 from benchmarks.load import Figures, ask_for, request_for
 from benchmarks.report import write_section
 from portal.postgres import Server
@@ -70,11 +81,8 @@ AGENTS = [
 
 
 def main() -> None:
-    VAR.mkdir(parents=True, exist_ok=True)
-    database = Server(VAR / "postgres")
     with ExitStack() as stack:
-        database.start()
-        stack.callback(database.stop)
+        database = stack.enter_context(own_postgres())
         contenders = [Contender("bare", "benchmarks.bare:application", Path(sys.executable), 9331, {}, {})]
         tracking, requests = prepared(database)
         contenders.append(tracking)
@@ -105,17 +113,7 @@ def main() -> None:
 
 def prepared(database: Server) -> tuple[Contender, list[bytes]]:
     """The server of the clicks, and the clicks: a few partners and offers have most of them."""
-    database.ensure_database("tracking")
-    environment = {
-        "DEBUG": "0",
-        "SECRET_KEY": "benchmark-" * 6,
-        "ALLOWED_HOSTS": "*",
-        "KEY_ENCRYPTION_KEYS": "1:" + "A" * 43 + "=",
-        "DATABASE_URL": database.url("tracking"),
-        "DATABASE_POOL_MAX": "40",
-        "TRUSTED_PROXIES": "127.0.0.1",
-        "PYTHONWARNINGS": "ignore",
-    }
+    environment = site(database, "tracking", DATABASE_POOL_MAX="40", TRUSTED_PROXIES="127.0.0.1")
     partners, offers = json.loads(run([sys.executable, "-c", PREPARE % (PARTNERS, OFFERS)], environment))
     dice = random.Random(7)
     visitors = [
