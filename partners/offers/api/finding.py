@@ -18,6 +18,7 @@ from partners.offers.models import Application, Offer, OfferPayout, PayoutType
 from partners.offers.models.offer import OfferQuerySet
 from portal.network.currencies import DECIMALS
 from portal.web.api import PAGED
+from portal.web.storable import storable
 
 MOST_VALUES = 1000
 MOST_TERMS = 20
@@ -77,7 +78,7 @@ def by_labels(offers: OfferQuerySet, values: list[str]) -> OfferQuerySet:
     for value in values:
         if len(value) > LONGEST_VALUE:
             raise Unanswerable(f"at most {LONGEST_VALUE} characters are looked for")
-    return offers.filter(labels__overlap=values)
+    return offers.filter(labels__overlap=[storable(value, LONGEST_VALUE) for value in values])
 
 
 def by_applications(offers: OfferQuerySet, values: list[str]) -> OfferQuerySet:

@@ -500,6 +500,10 @@ def test_offers_are_filtered_by_their_category_and_their_advertiser(catalogue: d
     assert names(api.get(f"{API}/offers?network_advertiser_id={lamps.advertiser_id}")) == ["Lamps"]
 
 
+def test_a_label_that_no_offer_can_have_finds_none(catalogue: dict[str, Offer], api: Client) -> None:
+    assert names(api.get(f"{API}/offers", {"labels": "\0"})) == []
+
+
 @pytest.mark.parametrize(
     ("terms", "found"),
     [
