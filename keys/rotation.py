@@ -1,15 +1,17 @@
-"""Sealing partner keys anew under the encryption key that writes."""
+"""Sealing partner keys, and the secrets that sign pushes, anew under the encryption key that writes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import models, transaction
 
 from keys.models import Key
 from keys.sealing import CannotUnseal, keyring, writing_number
+from partners.firehose.push.models import PushSecret
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.models import Network
@@ -18,13 +20,17 @@ if TYPE_CHECKING:
     from portal.accounts.actors import Actor
 
 
+Sealed = Key | PushSecret
+Rows = models.QuerySet[Any]
+
+
 @dataclass
 class Resealed:
     """How far it has come."""
 
     total: int = 0
     resealed: int = 0
-    damaged: list[Key] = field(default_factory=list)
+    damaged: list[Sealed] = field(default_factory=list)
 
 
 def reseal_all(*, batch: int, by: Actor) -> Iterator[Resealed]:
@@ -34,40 +40,54 @@ def reseal_all(*, batch: int, by: Actor) -> Iterator[Resealed]:
     batch's rows are locked, in order of their ids; who reveals a key reads the row without its lock, and finds number
     and ciphertext of the same moment. What is sealed under a number that the environment lacks is left alone.
     """
-    number = writing_number()
-    others = [other for other in keyring() if other != number]
-    pending = Key.objects.filter(encryption_key__in=others).order_by("pk")
-    progress = Resealed(total=pending.count())
-    last_id = 0
+    others = [other for other in keyring() if other != writing_number()]
+    pending = [model.objects.filter(encryption_key__in=others).order_by("pk") for model in (Key, PushSecret)]
+    progress = Resealed(total=sum(rows.count() for rows in pending))
+    for rows, what in zip(pending, ("keys", "signing secrets"), strict=True):
+        yield from reseal_rows(rows, what, progress, batch=batch, by=by)
+
+
+def reseal_rows(rows: Rows, what: str, progress: Resealed, *, batch: int, by: Actor) -> Iterator[Resealed]:
+    behind = rows
     while True:
         with transaction.atomic():
-            keys = list(pending.filter(pk__gt=last_id).select_for_update(of=("self",))[:batch])
-            if not keys:
+            sealed = list(behind.select_for_update(of=("self",))[:batch])
+            if not sealed:
                 return
-            resealed = reseal(keys, progress)
+            resealed = reseal(sealed, progress)
             if resealed:
                 Event.record(
                     EventKind.ENCRYPTION_KEY_ROTATED,
                     by=by,
                     subject=Network.load(),
-                    details={"keys": resealed, "encryption_key": number},
+                    details={what: resealed, "encryption_key": writing_number()},
                 )
-        last_id = keys[-1].pk
+        behind = rows.filter(pk__gt=sealed[-1].pk)
         progress.resealed += resealed
         yield progress
 
 
-def reseal(keys: list[Key], progress: Resealed) -> int:
+def reseal(sealed: Sequence[Sealed], progress: Resealed) -> int:
     resealed = 0
-    for key in keys:
+    for each in sealed:
         try:
-            key.seal_anew()
+            each.seal_anew()
             resealed += 1
         except CannotUnseal:
-            progress.damaged.append(key)
+            progress.damaged.append(each)
     return resealed
 
 
-def missing_numbers() -> dict[int, int]:
-    """How many keys are sealed under each encryption key that the environment lacks; those cannot be shown."""
-    return {number: count for number, count in Key.objects.sealed_under().items() if number not in keyring()}
+def sealed_under() -> dict[int, Counter[str]]:
+    """How many keys and how many secrets each encryption key seals, by its number."""
+    found: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for number, count in Key.objects.sealed_under().items():
+        found[number]["key"] += count
+    for number, count in PushSecret.objects.all().sealed_under().items():
+        found[number]["signing secret"] += count
+    return dict(found)
+
+
+def missing_numbers() -> dict[int, Counter[str]]:
+    """How many are sealed under each encryption key that the environment lacks; those cannot be shown."""
+    return {number: counted for number, counted in sealed_under().items() if number not in keyring()}

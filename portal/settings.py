@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "partners.traffic",
     "partners.postbacks",
     "partners.firehose",
+    "partners.firehose.push",
     "partners.reporting",
     "partners.billing",
     "keys",
@@ -247,8 +248,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Latchkey <latchkey@l
 
 # An app's background jobs stand in its jobs.py.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
-# One of them is at the queue of postbacks all the time; a mail must not wait for it, nor for a month's invoices.
-PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
+# One of them is at the queue of postbacks all the time, and one at the pushes; a mail must wait for neither, nor for a
+# month's invoices.
+PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 5}
 
 # Whether postbacks may call private addresses, this machine's among them: for closed networks, and for tests.
 POSTBACKS_ALLOW_PRIVATE = env.bool("POSTBACKS_ALLOW_PRIVATE", default=False)

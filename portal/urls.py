@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("partners.reporting.urls")),
     path("", include("partners.postbacks.urls")),
     path("", include("partners.firehose.urls")),
+    path("", include("partners.firehose.push.urls")),
     path("", include("partners.offers.urls")),
     path("", include("partners.traffic.urls")),
     path("", include("keys.urls")),

@@ -28,6 +28,8 @@ from apilog.patterns.rules import Finding, Sighting
 from keys.models import Key, KeyRequest
 from keys.networks import parse_network
 from partners.billing.models import Invoice, Item, Payment, Period
+from partners.firehose.models import Firehose
+from partners.firehose.push.models import Push
 from partners.models import Flag, Partner
 from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
 from partners.postbacks.models import Attempt, Delivery, Postback
@@ -93,6 +95,8 @@ def objects(
     waiting = offer.apply(partner=Partner.create(by=SETUP, name="Waiting Media"), by=SETUP)
     Notification.tell(Kind.POSTBACK_PAUSED, subject="Paused", once="one of his", partner=acme, by=SETUP)
     attempt = attempt_of(acme)
+    Firehose.enable(acme, by=SETUP)
+    Push.add(partner=acme, url="https://events.invalid/", by=SETUP)
     control = TrafficControl.add(
         name="No coupons",
         control_type="blacklist",

@@ -1,4 +1,4 @@
-"""One GET to a URL that a stranger wrote, from inside the network's machines.
+"""One call of a URL that a stranger wrote, from inside the network's machines.
 
 The name is resolved once, every address it has is judged, and the connection goes to an address that was judged: there
 is no second look-up that could say something else. The same holds for each redirect. What comes back is read up to a
@@ -106,14 +106,35 @@ class Seen:
     body: bytearray = field(default_factory=bytearray)
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: a GET, or with a body a POST. A POST goes where it is sent and follows no redirect."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    user_agent: str = USER_AGENT
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.body is None else "POST"
+
+    @property
+    def length(self) -> tuple[tuple[str, str], ...]:
+        return () if self.body is None else (("Content-Length", str(len(self.body))),)
+
+
 async def send(url: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """Calls the URL, following a few redirects. It never takes longer than ten seconds, and never raises for what the
-    other side does."""
+    """Calls the URL by GET, following a few redirects; otherwise as ``deliver``."""
+    return await deliver(url, Message(headers))
+
+
+async def deliver(url: str, message: Message) -> Answer:
+    """Calls the URL. It never takes longer than ten seconds, and never raises for what the other side does."""
     at, started = now(), time.monotonic()
     seen = Seen(url)
     try:
         async with asyncio.timeout(WHOLE_SECONDS):
-            await follow(seen, headers)
+            await follow(seen, message)
         problem = "" if 200 <= (seen.status or 0) < 300 else f"It answered {seen.status}."
     except (NotSent, TimeoutError, OSError, h11.RemoteProtocolError) as reason:
         problem = in_words(reason)
@@ -143,23 +164,30 @@ def in_words(reason: Exception) -> str:
             return "The connection broke off."
 
 
-async def follow(seen: Seen, headers: tuple[tuple[str, str], ...]) -> None:
+async def follow(seen: Seen, message: Message) -> None:
     for _ in range(MOST_REDIRECTS + 1):
         target = Target.of(seen.url)
-        await exchange(target, seen, headers)
+        await exchange(target, seen, message)
         if seen.status not in REDIRECTS or not seen.location:
+            return
+        if message.body is not None:
+            # What it leads to was told to nobody, and is not who the body is for.
+            seen.location = ""
             return
         seen.url = urljoin(seen.url, seen.location)
     raise NotSent(f"It redirects more than {MOST_REDIRECTS} times.")
 
 
-async def exchange(target: Target, seen: Seen, headers: tuple[tuple[str, str], ...]) -> None:
+async def exchange(target: Target, seen: Seen, message: Message) -> None:
     reader, writer = await connect(target)
     try:
         client = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_BYTES)
-        said = [("Host", target.authority), ("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close")]
-        request = client.send(h11.Request(method="GET", target=target.path, headers=[*said, *headers]))
-        writer.write((request or b"") + (client.send(h11.EndOfMessage()) or b""))
+        said = [("Host", target.authority), ("User-Agent", message.user_agent), ("Accept", "*/*")]
+        headers = [*said, ("Connection", "close"), *message.length, *message.headers]
+        writer.write(client.send(h11.Request(method=message.method, target=target.path, headers=headers)) or b"")
+        if message.body:
+            writer.write(client.send(h11.Data(data=message.body)) or b"")
+        client.send(h11.EndOfMessage())
         await writer.drain()
         await read_head(client, reader, seen)
         if seen.status in REDIRECTS and seen.location:

@@ -26,6 +26,7 @@ class Kind(models.TextChoices):
     NETWORK_KEY_GENERATED = "network_key.generated", "Network key generated"
     NETWORK_KEY_REVOKED = "network_key.revoked", "Network key revoked"
     POSTBACK_PAUSED = "postback.paused", "Postback paused"
+    FIREHOSE_PUSH_STOPPED = "push.stopped", "Firehose push stopped"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +184,17 @@ AUDIENCES: dict[Kind, Audience] = {
         network_advice=(
             "Nothing is lost yet: what it still had to tell is kept for 72 hours. The partner has to mend the receiver "
             "or the URL; then it can be resumed."
+        ),
+    ),
+    Kind.FIREHOSE_PUSH_STOPPED: Audience(
+        when="A Firehose push is paused because ten attempts in a row failed, or because what came next was gone.",
+        own_page="push:own",
+        partner_page="push:partner",
+        action="See the push",
+        own_advice="Nothing is lost while the events are kept. Mend the receiver or the URL, then resume it.",
+        network_advice=(
+            "Nothing is lost while the events are kept. The partner has to mend the receiver or the URL; then it can "
+            "be resumed."
         ),
     ),
 }

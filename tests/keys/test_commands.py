@@ -8,6 +8,8 @@ from django.core.management import CommandError, call_command
 
 from keys.models import Key
 from keys.secret import digest_of, is_well_formed
+from partners.firehose.models import Firehose
+from partners.firehose.push.models import Push
 from partners.models import Partner
 from portal.accounts.models import Event
 from tests.conftest import SETUP
@@ -170,3 +172,20 @@ def test_the_encryption_key_that_writes_is_not_retired(network: Any, settings: A
 
     with pytest.raises(CommandError, match="Encryption key 2 is the first"):
         run("rotate_encryption_keys", "--retire", "2")
+
+
+def test_secrets_that_sign_pushes_are_sealed_anew_with_the_keys(acme_key: tuple[Key, str], settings: Any) -> None:
+    settings.KEY_ENCRYPTION_KEYS = [FIRST]
+    partner = Partner.create(by=SETUP, name="Pushed Media", status="active")
+    Firehose.enable(partner, by=SETUP)
+    push, secret = Push.add(partner=partner, url="https://events.example.com/", by=SETUP)
+    settings.KEY_ENCRYPTION_KEYS = [SECOND, FIRST]
+
+    with pytest.raises(CommandError, match="still seals 1 key and 1 signing secret\\."):
+        run("rotate_encryption_keys", "--retire", "1")
+    _, err = run("rotate_encryption_keys")
+
+    assert "2 of 2" in err
+    settings.KEY_ENCRYPTION_KEYS = [SECOND]
+    assert [kept.unsealed() for kept in push.secrets.all()] == [secret]
+    assert Event.objects.filter(kind="encryption_key.rotated", details__has_key="signing secrets").count() == 1

@@ -174,6 +174,7 @@ def test_clicks_are_streamed(run: Run, traffic: None, file: str) -> None:
 
 
 def test_every_example_is_run_by_a_test() -> None:
+    # verify-push is run by tests/partners/push/test_pushing.py, with what was pushed.
     assert {Path(file).stem for file in FILES} == {
         "first-call",
         "latchkey",
@@ -182,4 +183,5 @@ def test_every_example_is_run_by_a_test() -> None:
         "export",
         "stream",
         "firehose",
+        "verify-push",
     }

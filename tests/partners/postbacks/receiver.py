@@ -96,8 +96,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    receiver = Receiver()
+def receiving(kind: type[Receiver] | None = None) -> Iterator[Receiver]:
+    receiver = (kind or Receiver)()
     receiver.come()
     try:
         yield receiver
