@@ -27,8 +27,8 @@ from portal.run import web_server
 
 # `make faults` breaks things more often than `make test`.
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0"))
-START_SECONDS = 60
-RECOVER_SECONDS = 30
+START_SECONDS = 180
+RECOVER_SECONDS = 60
 READ, CHANGE = "/v1/affiliates/affiliate", "/v1/faults/change"
 
 MAKE_KEY = """

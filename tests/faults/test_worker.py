@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.faults.conftest import START_SECONDS, Site
 
-SECONDS = 120
+SECONDS = 240
 QUEUE_A_JOB = (
     "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
     " VALUES ('default', 'traffic.visitors', '{\"timestamp\": 0}') RETURNING id"
