@@ -4,12 +4,10 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.core.mail import EmailMultiAlternatives
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
 from django.test import Client
 from django.utils import timezone
-from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
@@ -83,16 +81,13 @@ def test_the_demo_runs_a_programme_with_offers_of_every_kind() -> None:
     assert first.occurred_at == Offer.objects.earliest("created_at").created_at
 
 
-def test_the_demo_tells_its_people_of_what_happened_and_mails_nobody_about_the_past(
-    mailoutbox: list[EmailMultiAlternatives],
-) -> None:
+def test_the_demo_tells_its_people_of_what_happened_and_mails_nobody_about_the_past() -> None:
     demo()
-    for job in ProcrastinateJob.objects.filter(task_name="notifications.send_mail"):
-        app.tasks[job.task_name](**job.args)
 
+    # Waiting since before there was a worker, they would make System Status look slow, too.
+    assert not ProcrastinateJob.objects.filter(task_name="notifications.send_mail").exists()
     assert Notification.objects.filter(user__email="paul@latchkey.example", kind="key.issued").exists()
     assert Notification.objects.filter(user__email="nadia@latchkey.example").unread().exists()
-    assert mailoutbox == []
 
 
 def test_the_demo_takes_its_password_from_the_environment(settings: Settings) -> None:
