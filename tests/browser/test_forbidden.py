@@ -16,6 +16,7 @@ def test_a_user_without_the_right_is_told_in_the_corner_and_the_page_stays(
     page.goto(f"/partners/{acme.pk}/api/")
     expect(page.get_by_text("No calls in the last 7 days")).to_be_visible()
     expect(page.get_by_text("No unusual patterns")).to_be_visible()
+    expect(page.get_by_text("streamed as they happen")).to_be_visible()
     before = page.locator("#main").inner_text()
 
     page.locator("#add-key").click()
@@ -51,6 +52,7 @@ def test_a_super_user_who_views_as_one_without_the_right_is_told_so_too(
     page.goto(f"/partners/{acme.pk}/api/")
     expect(page.get_by_text("No calls in the last 7 days")).to_be_visible()
     expect(page.get_by_text("No unusual patterns")).to_be_visible()
+    expect(page.get_by_text("streamed as they happen")).to_be_visible()
     before = page.locator("#main").inner_text()
 
     page.locator("#add-key").click()
