@@ -63,7 +63,7 @@ from keys.gate import (
 )
 from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, add_examples, complete
 from portal.api_streams import LoggedStream, begin
-from portal.web.api import OperationLimit, error_answer
+from portal.web.api import NotNow, OperationLimit, error_answer
 from portal.web.combining import Combiner, WorkStopped
 
 log = logging.getLogger(__name__)
@@ -480,8 +480,10 @@ def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:
     response = error_answer(request, refusal.status, refusal.sentence)
     if refusal.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="Latchkey"'
-    if refusal.outcome is Outcome.RATE_LIMITED:
-        seconds = refusal.retry_after or request.call.budget.resets_in  # type: ignore[attr-defined]
+    seconds = refusal.retry_after
+    if not seconds and refusal.outcome is Outcome.RATE_LIMITED:
+        seconds = request.call.budget.resets_in  # type: ignore[attr-defined]
+    if seconds:
         response["Retry-After"] = str(seconds)
     return response
 
@@ -502,7 +504,9 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    return refuse_with(request, error.status_code, f"{error}.".replace("..", "."))
+    status, sentence = error.status_code, f"{error}.".replace("..", ".")
+    retry_after = error.retry_after if isinstance(error, NotNow) else None
+    return refuse(request, Refused(outcome_of(status), status, sentence, retry_after=retry_after))
 
 
 @api.exception_handler(ValidationError)

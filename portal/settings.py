@@ -262,6 +262,10 @@ LEAK_SIGNING_KEYS_URL = env.str("LEAK_SIGNING_KEYS_URL", default="")
 
 # How long a partner may be away from its Firehose and still find where it was.
 FIREHOSE_RETENTION_DAYS = env.int("FIREHOSE_RETENTION_DAYS", default=7)
+# Where NATS JetStream carries its events, separated by commas; PostgreSQL does while this is empty.
+FIREHOSE_NATS_URL = env.str("FIREHOSE_NATS_URL", default="")
+# On how many servers of a cluster each of its streams is kept.
+FIREHOSE_NATS_REPLICAS = env.int("FIREHOSE_NATS_REPLICAS", default=1)
 
 # Where each machine keeps the last known states, for the day on which the database cannot be asked.
 STATUS_SNAPSHOT = Path(env.str("STATUS_SNAPSHOT", default=str(BASE_DIR / "var" / "status.json")))

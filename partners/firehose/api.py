@@ -9,17 +9,21 @@ from ninja.errors import HttpError
 from pydantic.config import JsonDict
 
 from partners.api import PartnerCall, PartnerRequest
+from partners.firehose.chosen import the_log
 from partners.firehose.cursor import Cursor, NotACursor
 from partners.firehose.following import Ending, Following, Form, Lines, ServerSentEvents
-from partners.firehose.log import Forgotten, NotEnabled, NotYetThere, postgres
+from partners.firehose.log import Away, Forgotten, NotEnabled, NotYetThere
 from partners.models import Partner
 from partners.traffic.api.clicks import EXAMPLE as CLICK
+from portal.web.api import NotNow
 from portal.web.streams import Flow
 
 affiliates = Router(tags=["Firehose"])
 
 BEGINNING = "beginning"
 NOT_ENABLED = "The Firehose is not enabled for you. Your account manager can enable it."
+AWAY = "What carries the events is away. None of them is lost; try again in a moment."
+RETRY_SECONDS = 5
 ENDINGS = {"ip_denied": Ending.ADDRESS}
 EVENT: JsonDict = {
     "cursor": "1-4711",
@@ -52,6 +56,14 @@ RESPONSES = {
     410: {
         "description": "What follows the cursor is kept no longer; the sentence says where to begin.",
         "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    },
+    503: {
+        "description": "What carries the events is away, or the database, or the call could not be recorded.",
+        "headers": {
+            "X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"},
+            "Retry-After": {"$ref": "#/components/headers/Retry-After"},
+        },
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     },
 }
@@ -93,7 +105,7 @@ def follow_firehose(request: OpenRequest) -> Flow:
         verdict = call.verdict_by_now()
         return None if verdict == "ok" else ENDINGS.get(verdict, Ending.KEY)
 
-    return Flow(Following(postgres, call.partner.pk, after, form, why_not).blocks(), form.content_type)
+    return Flow(Following(the_log(), call.partner.pk, after, form, why_not).blocks(), form.content_type)
 
 
 def wants_events(request: PartnerRequest) -> bool:
@@ -101,11 +113,14 @@ def wants_events(request: PartnerRequest) -> bool:
 
 
 def begun_after(partner: Partner, asked: str) -> Cursor:
-    """:raises HttpError: 400, 403 or 410, when nothing can follow"""
+    """:raises HttpError: 400, 403 or 410, when nothing can follow
+    :raises NotNow: 503, when it cannot be said at this moment
+    """
+    log = the_log()
     try:
-        oldest = postgres.oldest(partner.pk)
         if not asked:
-            return postgres.last(partner.pk)
+            return log.last(partner.pk)
+        oldest = log.oldest(partner.pk)
         if asked == BEGINNING:
             return oldest
         cursor = Cursor.parse(asked)
@@ -116,7 +131,7 @@ def begun_after(partner: Partner, asked: str) -> Cursor:
                 "cursor=beginning, and fetch what is missing by /reporting",
             )
         if cursor.run == oldest.run:
-            postgres.read(partner.pk, cursor, 1)
+            log.read(partner.pk, cursor, 1)
             return cursor
     except NotACursor:
         raise HttpError(400, "cursor: it is none of ours. Send one as you got it, or cursor=beginning") from None
@@ -128,6 +143,8 @@ def begun_after(partner: Partner, asked: str) -> Cursor:
             f"cursor: what follows it is kept no longer. Begin with cursor={forgotten.oldest}, the oldest that is, and "
             "fetch what is missing by /reporting",
         ) from None
+    except Away:
+        raise NotNow(AWAY, retry_after=RETRY_SECONDS) from None
     except NotYetThere:
         pass
     raise HttpError(400, "cursor: there is no such event yet. Send one as you got it, or cursor=beginning")

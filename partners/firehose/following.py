@@ -12,7 +12,7 @@ from enum import Enum
 from django.db import InterfaceError, OperationalError, connection
 
 from partners.firehose.cursor import Cursor
-from partners.firehose.log import Forgotten, Log, LoggedEvent, NotEnabled, NotYetThere
+from partners.firehose.log import Away, Forgotten, Log, LoggedEvent, NotEnabled, NotYetThere
 from portal.web.stopping import stopping
 
 # An event waits for half of it on average. Nobody is woken: a notification would make those who write wait for each
@@ -32,6 +32,7 @@ class Ending(Enum):
     TIME = "time", "It has lasted 30 minutes. Go on with the cursor."
     STOPPING = "stopping", "The server is being restarted. Go on with the cursor."
     UNAVAILABLE = "unavailable", "The database is away. Go on with the cursor in a moment."
+    AWAY = "unavailable", "What carries the events is away. Go on with the cursor in a moment."
     CURSOR = "cursor", "What follows the cursor is kept no longer. Begin with cursor=beginning."
     DISABLED = "disabled", "The Firehose has been disabled, or enabled anew."
     KEY = "key", "The key does not open the Firehose any more."
@@ -133,5 +134,7 @@ class Following:
             return [], Ending.DISABLED
         except (Forgotten, NotYetThere):
             return [], Ending.CURSOR
+        except Away:
+            return [], Ending.AWAY
         except (OperationalError, InterfaceError):
             return [], Ending.UNAVAILABLE

@@ -1,7 +1,7 @@
 """Reading a partner's events: the one interface that whoever hands them on stands on.
 
-``Log`` is all that the stream and the push know. ``PostgresLog`` reads the table where the events were numbered.
-Another log may carry them on, if it keeps the run and the numbers.
+``Log`` is all that the stream and the push know. ``PostgresLog`` reads the table where the events were numbered;
+``JetStreamLog`` (``jetstream.py``) carries them on and keeps run and number. Which it is says ``chosen.py``.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ class NotYetThere(Exception):
         super().__init__(str(last))
 
 
+class Away(Exception):
+    """The log cannot be asked at this moment. Nothing of it is lost, and whoever waits may ask again."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
     """An event as it is handed on. ``data`` is an object in JSON; the same event has the same ``id`` for ever."""
@@ -75,6 +79,7 @@ class Log(Protocol):
         """Before the first event that is kept.
 
         :raises NotEnabled:
+        :raises Away:
         """
 
     def read(self, partner_id: int, after: Cursor, most: int) -> Sequence[LoggedEvent]:
@@ -84,6 +89,7 @@ class Log(Protocol):
         :raises NotEnabled: also when it has been disabled, or enabled anew, since the cursor was given
         :raises Forgotten:
         :raises NotYetThere:
+        :raises Away:
         """
 
 
@@ -93,7 +99,7 @@ WHERE partner_id = %s AND run = %s AND seq > %s AND seq <= %s
 ORDER BY seq
 """  # noqa: S608 -- the name of our table
 STANDING = f"""
-SELECT run, last_seq, forgotten_seq,
+SELECT run, last_seq, greatest(forgotten_seq, relayed_seq),
     EXISTS (SELECT FROM {OutboxEntry._meta.db_table} entry WHERE entry.partner_id = firehose.partner_id)
 FROM {Firehose._meta.db_table} firehose WHERE partner_id = %s AND disabled_at IS NULL
 """  # noqa: S608 -- the names of our tables
@@ -149,12 +155,12 @@ class PostgresLog:
             row = cursor.fetchone()
         if row is None:
             raise NotEnabled
-        run, last_seq, forgotten_seq, is_waiting = row
+        run, last_seq, oldest_seq, is_waiting = row
         last = Cursor(run, last_seq)
         if is_waiting and (numbered := number_events(partner_id)):
             # Of another run, when it was enabled anew in this very moment.
             last = numbered.last
-        return last, Cursor(run, forgotten_seq)
+        return last, Cursor(run, oldest_seq)
 
 
 def visits_of(partner_id: int, rows: Sequence[tuple[int, UUID, int, str | None]]) -> dict[UUID, bytes]:

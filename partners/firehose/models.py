@@ -46,6 +46,8 @@ class Firehose(models.Model):
     last_seq = models.BigIntegerField(default=0)
     # Up to which number the events of this run are past the retention.
     forgotten_seq = models.BigIntegerField(default=0)
+    # Up to which number JetStream has them, where it carries them: these are no longer here.
+    relayed_seq = models.BigIntegerField(default=0, db_default=0)
     enabled_at = models.DateTimeField(default=now)
     enabled_by = models.CharField(max_length=200)
     disabled_at = models.DateTimeField(null=True)
@@ -65,6 +67,10 @@ class Firehose(models.Model):
                 condition=Q(run__gte=1, forgotten_seq__gte=0, forgotten_seq__lte=models.F("last_seq")),
                 name="firehose_forgets_what_it_numbered",
             ),
+            models.CheckConstraint(
+                condition=Q(relayed_seq__gte=0, relayed_seq__lte=models.F("last_seq")),
+                name="firehose_relays_what_it_numbered",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -81,8 +87,8 @@ class Firehose(models.Model):
 
     @property
     def oldest(self) -> Cursor:
-        """Before the first event that is kept."""
-        return Cursor(self.run, self.forgotten_seq)
+        """Before the first event that is kept here, whatever JetStream has."""
+        return Cursor(self.run, max(self.forgotten_seq, self.relayed_seq))
 
     @classmethod
     def of(cls, partner: Partner) -> Firehose | None:
@@ -105,7 +111,7 @@ class Firehose(models.Model):
             raise AlreadyEnabled
         firehose = firehose or cls(partner=partner, run=0)
         firehose.run += 1
-        firehose.last_seq = firehose.forgotten_seq = 0
+        firehose.last_seq = firehose.forgotten_seq = firehose.relayed_seq = 0
         firehose.enabled_at, firehose.enabled_by = now(), by.full_label
         firehose.disabled_at, firehose.disabled_by = None, ""
         firehose.save()

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from ninja.errors import HttpError
 
 DEFAULT_PAGE_SIZE = 50
 MAXIMUM_PAGE_SIZE = 2000
@@ -27,6 +28,14 @@ TITLES = {
     500: "Unexpected error",
     503: "Temporarily unavailable",
 }
+
+
+class NotNow(HttpError):
+    """Something that the operation needs is away; the client may come again after so many seconds."""
+
+    def __init__(self, sentence: str, *, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(503, sentence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.utils.timezone import now
 
+from partners.firehose.chosen import the_log
 from partners.firehose.cursor import Cursor
-from partners.firehose.log import NotEnabled, postgres
+from partners.firehose.log import Away, NotEnabled
 from partners.firehose.models import Firehose
 from partners.firehose.push.signing import new_secret
 from partners.macros import BadTemplate, Template
@@ -184,7 +185,7 @@ class Push(models.Model):
         :raises AlreadyAdded: when the partner has one
         """
         check_url(url)
-        return cls._add(partner, url, postgres.last(partner.pk), by)
+        return cls._add(partner, url, the_log().last(partner.pk), by)
 
     @classmethod
     @transaction.atomic
@@ -244,7 +245,6 @@ class Push(models.Model):
         self._pause(Push.PausedFor.WISH, by=by)
         Event.record(EventKind.PUSH_PAUSED, by=by, subject=self, partner=self.partner)
 
-    @transaction.atomic
     def resume(self, *, by: Actor) -> None:
         """Goes on where it was; where that is kept no longer, with the oldest event that is, and the event says so.
 
@@ -252,6 +252,15 @@ class Push(models.Model):
         :raises AlreadyResumed: when it is not paused
         :raises AlreadyRemoved: when it is gone
         """
+        try:
+            oldest: Cursor | None = the_log().oldest(self.partner_id)
+        except (Away, NotEnabled):
+            # Then what is kept shows when it is back, and a cursor that is too old pauses it once more.
+            oldest = None
+        self._resume(oldest, by)
+
+    @transaction.atomic
+    def _resume(self, oldest: Cursor | None, by: Actor) -> None:
         current = self._locked()
         if not current.is_paused:
             raise AlreadyResumed
@@ -259,8 +268,10 @@ class Push(models.Model):
         if firehose is None:
             raise NotEnabled
         begins = current.cursor
-        if begins.run != firehose.run or not firehose.forgotten_seq <= begins.seq <= firehose.last_seq:
-            begins = firehose.oldest
+        if oldest is None or oldest.run != firehose.run:
+            oldest = Cursor(firehose.run, 0)
+        if begins.run != firehose.run or not oldest.seq <= begins.seq <= firehose.last_seq:
+            begins = oldest
         details = {} if begins == current.cursor else {"left out": f"{current.cursor} to {begins}"}
         # What was being sent when it was paused may confirm itself, but not move a cursor that has been moved.
         claims = F("claims") + 1 if details else F("claims")
@@ -313,6 +324,10 @@ class Push(models.Model):
         if current is None:
             raise AlreadyRemoved
         return current
+
+    def postpone(self, by: timedelta) -> None:
+        """Gives a claim back that can come to nothing yet."""
+        Push.objects.filter(pk=self.pk, claims=self.claims).update(leased_until=None, due_at=now() + by)
 
     def release(self) -> None:
         """Gives a claim back of which nothing came."""

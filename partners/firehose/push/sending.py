@@ -7,11 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from partners import shifts
+from partners.firehose.chosen import the_log
 from partners.firehose.cursor import Cursor
-from partners.firehose.log import Forgotten, LoggedEvent, NotEnabled, NotYetThere, postgres
+from partners.firehose.log import Away, Forgotten, LoggedEvent, NotEnabled, NotYetThere
 from partners.firehose.push.models import Push, Pushed, note_failure, settle
 from partners.firehose.push.signing import signature
 from partners.postbacks.sending import Answer, Message, deliver
@@ -27,6 +29,8 @@ MOST_BYTES = 1_000_000
 # Each is read before the next: who has a batch ready need not wait for all the others.
 READ_AT_ONCE = 8
 POLL_SECONDS = 0.2
+# Until it is asked again for events whose log is away.
+AWAY = timedelta(seconds=2)
 USER_AGENT = "Latchkey-Firehose/1"
 CONTENT_TYPE = "application/x-ndjson"
 UNREADABLE = "The secret that signs cannot be read. Make a new one."
@@ -73,10 +77,14 @@ def claim(most: int) -> list[Batch]:
 def read_for(push: Push) -> Batch | None:
     """What is next for it. None when there is nothing, or it cannot go on."""
     try:
-        events = postgres.read(push.partner_id, push.cursor, MOST_EVENTS)
+        events = the_log().read(push.partner_id, push.cursor, MOST_EVENTS)
         secrets = live_secrets(push)
     except NotEnabled:
         events, secrets = (), ()
+    except Away:
+        # That is no failure of its receiver's.
+        push.postpone(AWAY)
+        return None
     except (Forgotten, NotYetThere):
         push.release()
         push.stop(Push.PausedFor.FORGOTTEN, f"What follows {push.cursor} is kept no longer.")
