@@ -105,6 +105,8 @@ COMMON_COMPONENTS: dict[str, Any] = {
 def complete(operation: dict[str, Any], *, is_guarded: bool, limit: OperationLimit | None) -> None:
     """Adds to an operation's documentation the errors it can answer, its headers, the keys that open it, and the name
     of its stricter limit."""
+    # Operations and ninja write numbers, JSON has texts: one status must not become two keys of one name.
+    operation["responses"] = {str(status): response for status, response in operation["responses"].items()}
     for status, response in operation["responses"].items():
         if 200 <= int(status) < 300:
             response["headers"] = references((*ALWAYS, *BUDGET) if is_guarded else ALWAYS)

@@ -147,6 +147,14 @@ def test_every_operation_says_which_errors_it_can_answer(path: str, method: str,
     assert operation["summary"] and operation["description"]
 
 
+def test_no_object_of_the_document_has_a_name_twice() -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert not [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+        return dict(pairs)
+
+    json.loads(json.dumps(api.get_openapi_schema(path_prefix="/v1")), object_pairs_hook=once)
+
+
 def test_no_two_models_share_a_name_and_with_it_a_schema() -> None:
     ours = [model.__name__ for model in models_below(BaseModel) if model.__module__.startswith(("partners", "portal"))]
 

@@ -26,7 +26,7 @@ offer = Offer.launch(
     visibility="public", destination_url="https://shop.example/?click={transaction_id}", daily_click_cap=10**6,
     pays=Terms(PayoutType.CPA, 1), by=by,
 )
-print(advertiser.issue_token(by=by), f"/t/{code_of_partner(Partner.objects.get().pk)}/{offer.code}/")
+print(advertiser.issue_token(by=by), f"/t/{code_of_partner(Partner.objects.get(name='Acme Media').pk)}/{offer.code}/")
 """
 
 

@@ -25,7 +25,7 @@ from partners.offers.codes import code_of_partner
 from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
 from portal.accounts.actors import Actor
 by = Actor.system("tests")
-partner = Partner.objects.get()
+partner = Partner.objects.get(name="Acme Media")
 advertiser = Advertiser.sign_up(name="Glove House", by=by)
 offer = Offer.launch(
     name="Gloves", advertiser=advertiser, category=Category.add(name="Gloves", by=by), status="active",
@@ -46,7 +46,7 @@ for conversion in Conversion.objects.filter(order_id__startswith="PREFIX-", stat
 DISABLE = """
 from partners.firehose.models import Firehose
 from portal.accounts.actors import Actor
-Firehose.objects.get().disable(by=Actor.system("tests"))
+Firehose.objects.get(partner__name="Acme Media").disable(by=Actor.system("tests"))
 """
 
 

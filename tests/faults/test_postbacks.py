@@ -21,7 +21,7 @@ from partners.offers.models import Advertiser, Category, Offer, PayoutType, Term
 from partners.postbacks.models import Postback
 from portal.accounts.actors import Actor
 by = Actor.system("tests")
-partner = Partner.objects.get()
+partner = Partner.objects.get(name="Acme Media")
 Offer.launch(
     name="Hats", advertiser=Advertiser.sign_up(name="Hat House", by=by), category=Category.add(name="Hats", by=by),
     status="active", visibility="public", destination_url="https://shop.example/", pays=Terms(PayoutType.CPA, 1), by=by,
@@ -40,7 +40,7 @@ from partners.traffic.models.recording import Report, Source
 from portal.accounts.actors import Actor
 from portal.web.ids import moment_of, new_id
 by = Actor.system("tests")
-partner, offer = Partner.objects.get(), Offer.objects.get(name="Hats")
+partner, offer = Partner.objects.get(name="Acme Media"), Offer.objects.get(name="Hats")
 for number in range(COUNT):
     try:
         click_id = new_id()
