@@ -147,7 +147,9 @@ def test_every_consumer_sees_every_event_once_and_in_order_whatever_is_killed(
             wait_until(lambda: len(told.conversions) > before + 10)
         site.manage("shell", "--no-imports", "-c", DECIDE.replace("PREFIX", prefix))
         [(last,)] = site.query(
-            "SELECT last_seq + (SELECT count(*) FROM traffic_outbox) FROM firehose_firehose WHERE disabled_at IS NULL"
+            "SELECT last_seq + (SELECT count(*) FROM traffic_outbox entry WHERE entry.partner_id = firehose.partner_id)"
+            " FROM firehose_firehose firehose JOIN partners_partner partner ON partner.id = firehose.partner_id"
+            " WHERE partner.name = 'Acme Media'"
         )
         for consumer in (first, second):
             wait_until(lambda consumer=consumer: len(consumer.seen) >= last)  # type: ignore[misc]
