@@ -8,13 +8,14 @@ its offer.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import Count, Window
+from django.http import StreamingHttpResponse
 
 from partners.offers.models import Offer
 from partners.traffic.models import Conversion, Hold, Refusal
@@ -23,7 +24,7 @@ from portal.network.countries import COUNTRIES
 from portal.network.currencies import DECIMALS
 from portal.network.rates import Factor
 from portal.web.json_rows import Bare, Fields, JsonRow
-from portal.web.streams import copy_rows, csv_text
+from portal.web.streams import copy_rows, csv_out, csv_text, json_array, stream
 
 
 def literal(text: str) -> str:
@@ -283,6 +284,22 @@ def exported(selection: Selection, offered: Offered = AS_RECORDED) -> Question:
         for name, value in {**CONVERSION_FIELDS, "events_count": EVENTS_COUNT}.items()
     )
     return question(selection, columns, "", offered)
+
+
+def answer_file(
+    rows: Selection,
+    first_day: object,
+    last_day: object,
+    form: str,
+    exported: Callable[[Selection, Offered], Question],
+    shape: Shape,
+    offered: Offered = AS_RECORDED,
+) -> StreamingHttpResponse:
+    """Conversions of these days as a file: as ``exported`` asks for them, for csv, or in that shape, for json."""
+    name = f"conversions-{first_day}-{last_day}.{form}"
+    if form == "csv":
+        return stream(csv_out(*exported(rows, offered)), "text/csv; charset=utf-8", filename=name)
+    return stream(json_array("conversions", *streamed(rows, shape, offered)), "application/json", filename=name)
 
 
 def looked_up(rows: Selection, ids: Sequence[UUID], shape: Shape, offered: Offered = AS_RECORDED) -> list[bytes]:

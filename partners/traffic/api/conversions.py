@@ -37,16 +37,16 @@ from partners.traffic.rows import (
     HOLDS,
     Offered,
     Question,
+    Selection,
     Shape,
+    answer_file,
     counted_in,
     exported,
-    streamed,
 )
 from partners.traffic.search import CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, filtered, ordered, searched
 from portal.network.currencies import DECIMALS
 from portal.network.rates import RateMissing, factors_needed
 from portal.web.api import EXPORTS, limited, quick, reads
-from portal.web.streams import csv_out, json_array, stream
 
 affiliates = Router(tags=["Conversions"])
 
@@ -395,21 +395,17 @@ def search_conversions(request: PartnerRequest, payload: ConversionSearch) -> Ht
 def export_conversions(request: PartnerRequest, payload: ConversionExport) -> StreamingHttpResponse:
     """All conversions that the same search finds, streamed as a file: CSV with a line of names, or JSON. There is no
     limit to how many. A text that a spreadsheet would run as a formula has a quote before it."""
-    return answer_file(payload, chosen(request, payload), exported, CONVERSIONS)
+    return exported_file(payload, chosen(request, payload), exported, CONVERSIONS)
 
 
-def answer_file(
+def exported_file(
     asked: ConversionExport,
     rows: ConversionQuerySet,
-    exported: Callable[[ConversionQuerySet, Offered], Question],
+    exported: Callable[[Selection, Offered], Question],
     shape: Shape,
 ) -> StreamingHttpResponse:
-    """The rows as a file: as ``exported`` asks for them, for CSV, or in that shape, for JSON."""
-    offered = offered_in(rows, asked)
-    name = f"conversions-{asked.from_[:10]}-{asked.to[:10]}.{asked.format}"
-    if asked.format == "csv":
-        return stream(csv_out(*exported(rows, offered)), "text/csv; charset=utf-8", filename=name)
-    return stream(json_array("conversions", *streamed(rows, shape, offered)), "application/json", filename=name)
+    """The rows as the file that was asked for, in the currency that was asked for."""
+    return answer_file(rows, asked.from_[:10], asked.to[:10], asked.format, exported, shape, offered_in(rows, asked))
 
 
 @affiliates.get("/reporting/conversions/{conversion_id}", response=Conversion, summary="A conversion")

@@ -259,7 +259,7 @@ def search_network_conversions(request: NetworkRequest, payload: NetworkConversi
 def export_network_conversions(request: NetworkRequest, payload: NetworkConversionExport) -> StreamingHttpResponse:
     """All conversions that the same search finds, streamed as a file: CSV with a line of names, or JSON. There is no
     limit to how many. A text that a spreadsheet would run as a formula has a quote before it."""
-    return conversions.answer_file(payload, chosen(request, payload), exported, CONVERSIONS)
+    return conversions.exported_file(payload, chosen(request, payload), exported, CONVERSIONS)
 
 
 @networks.get("/reporting/conversions/{conversion_id}", response=NetworkConversion, summary="A conversion")

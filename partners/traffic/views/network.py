@@ -18,7 +18,7 @@ from partners.offers.models import Offer
 from partners.traffic.forms import NetworkConversionFilter, ReasonForm
 from partners.traffic.models import AlreadyDecided, Conversion
 from partners.traffic.network_rows import CONVERSIONS, exported
-from partners.traffic.rows import streamed
+from partners.traffic.rows import answer_file
 from partners.traffic.tables import NetworkConversionTable
 from partners.traffic.timeline import facts_of, timeline_of
 from portal.accounts.actors import Actor
@@ -29,7 +29,6 @@ from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.paging import key_page
 from portal.web.requests import UserRequest
-from portal.web.streams import csv_out, json_array, stream
 
 MOST_AT_ONCE = 200
 REPORTING = "/networks/reporting"
@@ -65,10 +64,8 @@ def export(request: UserRequest, form: str) -> HttpResponseBase:
         context = {"form": filters, "form_url": reverse("traffic:network")}
         return render_page(request, "traffic/network.html", context, partial="conversion-list", status=422)
     rows = filters.narrow(Conversion.objects.visible_to(request.user)).newest_first()
-    name = f"conversions-{filters.cleaned_data['from']}-{filters.cleaned_data['to']}.{form}"
-    if form == "csv":
-        return stream(csv_out(*exported(rows)), "text/csv; charset=utf-8", filename=name)
-    return stream(json_array("conversions", *streamed(rows, CONVERSIONS)), "application/json", filename=name)
+    days = filters.cleaned_data
+    return answer_file(rows, days["from"], days["to"], form, exported, CONVERSIONS)
 
 
 @require_safe

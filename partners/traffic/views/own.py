@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from partners.offers.models import Offer
 from partners.traffic.forms import ConversionFilter, HoldFilter
-from partners.traffic.rows import CONVERSIONS, exported, streamed
+from partners.traffic.rows import CONVERSIONS, answer_file, exported
 from partners.traffic.tables import ConversionTable, HoldTable
 from partners.traffic.timeline import facts_of, timeline_of
 from partners.visible import own_partner
@@ -24,7 +24,6 @@ from portal.web.api_request import curl
 from portal.web.htmx import render_page
 from portal.web.paging import key_page
 from portal.web.requests import UserRequest
-from portal.web.streams import csv_out, json_array, stream
 
 REPORTING = "/affiliates/reporting"
 
@@ -85,10 +84,8 @@ def export(request: UserRequest, form: str) -> HttpResponseBase:
         context = {"partner": partner, "form": filters, "form_url": reverse("traffic:own")}
         return answer_list(request, "traffic/own.html", context)
     rows = filters.narrow(partner.conversions.all()).newest_first()
-    name = f"conversions-{filters.cleaned_data['from']}-{filters.cleaned_data['to']}.{form}"
-    if form == "csv":
-        return stream(csv_out(*exported(rows)), "text/csv; charset=utf-8", filename=name)
-    return stream(json_array("conversions", *streamed(rows, CONVERSIONS)), "application/json", filename=name)
+    days = filters.cleaned_data
+    return answer_file(rows, days["from"], days["to"], form, exported, CONVERSIONS)
 
 
 @require_safe
