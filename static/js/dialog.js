@@ -20,6 +20,8 @@ if (dialog) {
       .map((wanted) => body.querySelector(wanted))
       .find(Boolean)
       ?.focus();
+    // Once the swap has settled htmx would focus this field again, from under whoever types into another by then.
+    body.querySelectorAll("[autofocus]").forEach((start) => start.removeAttribute("autofocus"));
   });
 
   document.addEventListener("dialog:close", () => dialog.close());

@@ -185,3 +185,20 @@ def test_escape_closes_a_dialog_and_gives_the_focus_back(
 
     expect(page.locator("#dialog")).to_be_hidden()
     expect(page.locator("#add-key")).to_be_focused()
+
+
+def test_a_refused_dialog_leaves_the_focus_on_what_has_to_be_corrected(
+    page: Page, sign_in: SignIn, acme: Partner, paul: User
+) -> None:
+    sign_in(page, paul)
+    page.goto("/account/api/")
+    page.get_by_role("link", name="Request a key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("What is it for?").fill("Nightly import")
+    dialog.get_by_label("Fixed addresses").fill("127.0.0.1/8")
+    page.evaluate("document.addEventListener('htmx:afterSettle', () => document.body.dataset.settled = true)")
+
+    dialog.get_by_role("button", name="Send request").click()
+
+    expect(page.locator("body[data-settled]")).to_be_attached()
+    assert dialog.get_by_label("Fixed addresses").evaluate("field => field === document.activeElement")
