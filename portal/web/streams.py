@@ -18,6 +18,7 @@ from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 from psycopg import pq, sql
 
+from portal.web import precedence
 from portal.web.exports import STARTS_FORMULA
 from portal.web.json_rows import JsonRow
 
@@ -310,6 +311,7 @@ class Stream:
             return self._count(self._take_first())
         if self._ended:
             raise StopIteration
+        precedence.requests.give_way()
         try:
             return self._count(next(self._blocks))
         except StopIteration:
