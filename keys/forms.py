@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from keys.readiness import Concern
 from keys.secret import LOOKS_LIKE_A_KEY
 from portal.web.api import OperationLimit as DeclaredLimit
 from portal.web.client_ip import Address, Network
+from portal.web.submissions import SubmittedOnce
 
 # Of a request; an office and its servers are a handful.
 MOST_NETWORKS = 50
@@ -53,14 +53,8 @@ class ConcernedForm(LabelForm):
         return anyway
 
 
-class AddKeyForm(ConcernedForm):
-    """Issues a key. ``submission`` makes pressing OK twice issue one."""
-
-    submission = forms.UUIDField(widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial.setdefault("submission", uuid.uuid4())
+class AddKeyForm(SubmittedOnce, ConcernedForm):
+    """Issues a key, one when OK is pressed twice."""
 
 
 class NetworksField(forms.CharField):

@@ -13,6 +13,7 @@ from partners.offers.forms.fields import DayField, DestinationField, WebAddressF
 from partners.offers.forms.terms import PartnerChoice
 from partners.offers.models import CodeIsTaken, Creative, NameIsTaken, Offer, OfferUrl
 from portal.web.edits import ChangedMeanwhile
+from portal.web.submissions import SubmittedOnce
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -57,7 +58,7 @@ class LandingPageForm(forms.Form):
         self.data = data
 
 
-class CreativeForm(forms.Form):
+class CreativeForm(SubmittedOnce):
     name = forms.CharField(max_length=120)
     creative_type = forms.ChoiceField(label="What it is", choices=Creative.Type.choices)
     resource_url = WebAddressField(

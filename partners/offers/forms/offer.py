@@ -24,6 +24,7 @@ from partners.offers.models.offer import CAP_SPANS, CAPPED, CAPS
 from portal.network.currencies import currency_choices
 from portal.network.models import Network
 from portal.web.edits import EditForm
+from portal.web.submissions import SubmittedOnce
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -162,7 +163,7 @@ class OfferFields(forms.Form):
         return {name: value for name, value in fields.items() if name not in NAMED} | names
 
 
-class NewOfferForm(OfferFields, TermsFields, RevenueFields, forms.ModelForm):  # type: ignore[type-arg]  # see above
+class NewOfferForm(SubmittedOnce, OfferFields, TermsFields, RevenueFields, forms.ModelForm):  # type: ignore[type-arg]  # see above
     currency = forms.ChoiceField(
         choices=currency_choices, help_text="Of everything that the offer pays and earns; it cannot be changed."
     )
@@ -175,8 +176,11 @@ class NewOfferForm(OfferFields, TermsFields, RevenueFields, forms.ModelForm):  #
         fields: ClassVar = [*OfferFields.Meta.fields, "currency"]
 
     def launch(self, *, by: Actor) -> Offer:
-        """The offer that the form says; it has to be valid."""
-        given = {name: self.cleaned_data[name] for name in (*self.Meta.fields, *NAMED)}
+        """The offer that the form says; it has to be valid.
+
+        :raises AlreadySubmitted: when it launched its offer before
+        """
+        given = {name: self.cleaned_data[name] for name in (*self.Meta.fields, *NAMED, "submission")}
         return Offer.launch(pays=self.terms, earns=self.revenue, by=by, **self.named(given))
 
 

@@ -25,12 +25,14 @@ from partners.offers.models.promotions import (
     ProductFeedItem,
     Standing,
 )
+from partners.offers.models.uniqueness import AlreadySubmitted
 
 __all__ = [
     "Advertiser",
     "AlreadyDecided",
     "AlreadyEnded",
     "AlreadyReplaced",
+    "AlreadySubmitted",
     "AlreadyWithdrawn",
     "Application",
     "Category",

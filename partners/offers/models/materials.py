@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
+from partners.offers.models.uniqueness import there_is_one
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.web.edits import ChangedMeanwhile
@@ -55,13 +56,8 @@ class OfferUrl(models.Model):
         self.name, self.destination_url = name, destination_url
         if not changed:
             return
-        try:
-            with transaction.atomic():
-                self.save(update_fields=[*changed])
-        except IntegrityError as refusal:
-            if "offer_url_name_is_unique" in str(refusal):
-                raise NameIsTaken(name) from refusal
-            raise
+        with there_is_one("offer_url_name_is_unique", lambda: NameIsTaken(name)):
+            self.save(update_fields=[*changed])
         Event.record(EventKind.OFFER_URL_CHANGED, by=by, subject=current.offer, details={"url": name, **changed})
 
 
@@ -82,11 +78,14 @@ class Creative(models.Model):
     width = models.IntegerField(default=0)
     height = models.IntegerField(default=0)
     html_code = models.TextField(blank=True)
+    # The form that added it, so that sending it twice adds one.
+    submission = models.UUIDField(null=True)
     created_at = models.DateTimeField(default=now)
 
     class Meta:
         ordering = ("pk",)
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["offer", "submission"], name="creative_submission_adds_once"),
             models.CheckConstraint(
                 condition=Q(creative_type__in=["image", "video", "html", "text", "email"]),
                 name="creative_type_is_known",

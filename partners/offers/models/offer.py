@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Prefetch, Q, Value
 from django.utils.timezone import localdate, now
 
@@ -15,6 +16,7 @@ from partners.offers.models.catalogue import Advertiser, Category
 from partners.offers.models.materials import Creative, NameIsTaken, OfferUrl
 from partners.offers.models.payouts import OfferPayout, PartnerPayout, PayoutType, Revenue, Terms, TermsMoved, rate
 from partners.offers.models.promotions import CodeIsTaken, CouponCode, Deal, ProductFeed
+from partners.offers.models.uniqueness import AlreadySubmitted, there_is_one
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.countries import COUNTRIES
@@ -193,6 +195,8 @@ class Offer(models.Model):
     )
     # The network's own words for sorting its offers; partners never see them.
     labels = ArrayField(models.CharField(max_length=LONGEST_LABEL), default=list, db_default=[], blank=True)
+    # The form that launched it, so that sending it twice launches one.
+    submission = models.UUIDField(null=True)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
@@ -208,6 +212,7 @@ class Offer(models.Model):
     class Meta:
         ordering = ("name", "pk")
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["submission"], name="offer_submission_launches_once"),
             models.CheckConstraint(
                 condition=Q(status__in=["active", "paused", "pending", "deleted"]), name="offer_status_is_known"
             ),
@@ -304,12 +309,25 @@ class Offer(models.Model):
 
     @classmethod
     @transaction.atomic
-    def launch(cls, *, pays: Terms, earns: Revenue | None = None, by: Actor, **fields: Any) -> Offer:
+    def launch(
+        cls,
+        *,
+        pays: Terms,
+        earns: Revenue | None = None,
+        by: Actor,
+        submission: uuid.UUID | None = None,
+        **fields: Any,
+    ) -> Offer:
         """Creates the offer with its default payout: there is none without one.
 
-        An advertiser or a category that is a mere name is the one of that name, new if there is none.
+        An advertiser or a category that is a mere name is the one of that name, new if there is none. ``submission``
+        names the form that asks.
+        :raises AlreadySubmitted: when it has launched its offer before
         """
-        offer = cls.objects.create(**with_named(fields, by=by))
+        with there_is_one(
+            "offer_submission_launches_once", lambda: AlreadySubmitted(cls.objects.get(submission=submission))
+        ):
+            offer = cls.objects.create(submission=submission, **with_named(fields, by=by))
         offer._pay(pays, earns)
         Event.record(EventKind.OFFER_LAUNCHED, by=by, subject=offer, details=told(pays, earns))
         return offer
@@ -404,19 +422,30 @@ class Offer(models.Model):
     @transaction.atomic
     def add_url(self, *, name: str, destination_url: str, by: Actor) -> OfferUrl:
         """:raises NameIsTaken: when another landing page of the offer has the name"""
-        try:
-            with transaction.atomic():
-                url = OfferUrl.objects.create(offer=self, name=name, destination_url=destination_url)
-        except IntegrityError as refusal:
-            if "offer_url_name_is_unique" in str(refusal):
-                raise NameIsTaken(name) from refusal
-            raise
+        with there_is_one("offer_url_name_is_unique", lambda: NameIsTaken(name)):
+            url = OfferUrl.objects.create(offer=self, name=name, destination_url=destination_url)
         Event.record(EventKind.OFFER_URL_ADDED, by=by, subject=self, details={"url": name})
         return url
 
     @transaction.atomic
-    def add_creative(self, *, name: str, creative_type: Creative.Type, by: Actor, **fields: Any) -> Creative:
-        creative = Creative.objects.create(offer=self, name=name, creative_type=creative_type, **fields)
+    def add_creative(
+        self,
+        *,
+        name: str,
+        creative_type: Creative.Type,
+        by: Actor,
+        submission: uuid.UUID | None = None,
+        **fields: Any,
+    ) -> Creative:
+        """``submission`` names the form that asks.
+
+        :raises AlreadySubmitted: when it has added its creative before
+        """
+        given = {"name": name, "creative_type": creative_type, "submission": submission, **fields}
+        with there_is_one(
+            "creative_submission_adds_once", lambda: AlreadySubmitted(self.creatives.get(submission=submission))
+        ):
+            creative = Creative.objects.create(offer=self, **given)
         Event.record(EventKind.CREATIVE_ADDED, by=by, subject=self, details={"creative": name})
         return creative
 
@@ -432,13 +461,8 @@ class Offer(models.Model):
 
         :raises CodeIsTaken: when another coupon has the code, in any case, and was not withdrawn
         """
-        try:
-            with transaction.atomic():
-                coupon = CouponCode.objects.create(offer=self, code=code, partner=partner, **fields)
-        except IntegrityError as refusal:
-            if "coupon_code_is_taken_once" in str(refusal):
-                raise CodeIsTaken(code) from refusal
-            raise
+        with there_is_one("coupon_code_is_taken_once", lambda: CodeIsTaken(code)):
+            coupon = CouponCode.objects.create(offer=self, code=code, partner=partner, **fields)
         Event.record(EventKind.COUPON_ADDED, by=by, subject=coupon, partner=partner, details={"offer": str(self)})
         return coupon
 

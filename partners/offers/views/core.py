@@ -14,7 +14,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_tables2 import RequestConfig
 
 from partners.offers.forms import NewOfferForm, OfferForm, ReviewFilter
-from partners.offers.models import AlreadyDecided, AlreadyReplaced, Application, Offer, PartnerPayout
+from partners.offers.models import (
+    AlreadyDecided,
+    AlreadyReplaced,
+    AlreadySubmitted,
+    Application,
+    Offer,
+    PartnerPayout,
+)
 from partners.offers.tables import ApplicationTable, CouponTable, OfferTable, OwnTermsTable
 from partners.offers.views.own import PREVIEWS
 from portal.accounts.rights import CHANGE_PARTNERS, VIEW_PARTNERS
@@ -45,12 +52,17 @@ def offers(request: UserRequest) -> HttpResponse:
 @never_cache
 def new(request: UserRequest) -> HttpResponse:
     form = NewOfferForm(request.POST or None)
-    if form.is_valid():
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render_page(request, "offers/new.html", {"form": form}, partial="offer-form", status=status)
+    try:
         offer = form.launch(by=request.actor)
-        messages.success(request, f"{offer} was launched. It is {offer.get_status_display().lower()}.")
-        return done(request, redirect_to=reverse("offers:detail", args=[offer.pk]))
-    status = 422 if form.is_bound else 200
-    return render_page(request, "offers/new.html", {"form": form}, partial="offer-form", status=status)
+    except AlreadySubmitted as earlier:
+        said = f"This form launched {earlier.made} before, so there is one offer. For another, begin a new form."
+        messages.info(request, said)
+        return done(request, redirect_to=reverse("offers:detail", args=[earlier.made.pk]))
+    messages.success(request, f"{offer} was launched. It is {offer.get_status_display().lower()}.")
+    return done(request, redirect_to=reverse("offers:detail", args=[offer.pk]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -22,7 +22,7 @@ from partners.offers.forms import (
     PartnerTermsForm,
     PayoutForm,
 )
-from partners.offers.models import AlreadyEnded, AlreadyWithdrawn, Offer, PartnerPayout
+from partners.offers.models import AlreadyEnded, AlreadySubmitted, AlreadyWithdrawn, Offer, PartnerPayout
 from portal.accounts.rights import CHANGE_PARTNERS
 from portal.web.access import requires
 from portal.web.htmx import done, render_page
@@ -32,6 +32,10 @@ from portal.web.requests import UserRequest
 def done_with(request: UserRequest, offer: Offer, said: str, *, level: int = messages.SUCCESS) -> HttpResponse:
     messages.add_message(request, level, said)
     return done(request, redirect_to=reverse("offers:detail", args=[offer.pk]), event="offer:changed")
+
+
+def sent_twice(earlier: AlreadySubmitted) -> str:
+    return f"This form added {earlier.made} before, so there is one. For another, begin a new form."
 
 
 def answer(request: UserRequest, template: str, offer: Offer, title: str, **context: Any) -> HttpResponse:
@@ -137,10 +141,13 @@ def change_landing_page(request: UserRequest, offer_id: int, url_id: int) -> Htt
 def add_creative(request: UserRequest, offer_id: int) -> HttpResponse:
     offer = get_object_or_404(Offer, pk=offer_id)
     form = CreativeForm(request.POST or None)
-    if form.is_valid():
+    if not form.is_valid():
+        return answer(request, "offers/creative_form.html", offer, "Add a creative", form=form, action="Add")
+    try:
         creative = offer.add_creative(by=request.actor, **form.given)
-        return done_with(request, offer, f"Partners can promote {offer} with {creative} now.")
-    return answer(request, "offers/creative_form.html", offer, "Add a creative", form=form, action="Add")
+    except AlreadySubmitted as earlier:
+        return done_with(request, offer, sent_twice(earlier), level=messages.INFO)
+    return done_with(request, offer, f"Partners can promote {offer} with {creative} now.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

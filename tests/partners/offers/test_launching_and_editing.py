@@ -374,10 +374,11 @@ def test_a_creative_has_something_to_show(client: Client, launch: Launch, said: 
 def test_creatives_are_added(client: Client, launch: Launch) -> None:
     offer = launch()
     url = f"/offers/{offer.pk}/creatives/add/"
-    fields = {**fields_of(client, url), "name": "Banner", "creative_type": "image", "width": "300", "height": "250"}
+    banner = {"name": "Banner", "creative_type": "image", "width": "300", "height": "250"}
+    text = {"name": "Text", "creative_type": "text", "html_code": "Look: {tracking_link}"}
 
-    client.post(url, {**fields, "resource_url": "https://candles.example/a.png"})
-    client.post(url, {**fields, "name": "Text", "creative_type": "text", "html_code": "Look: {tracking_link}"})
+    client.post(url, {**fields_of(client, url), **banner, "resource_url": "https://candles.example/a.png"})
+    client.post(url, {**fields_of(client, url), **text})
 
     shown = page(client.get(f"/offers/{offer.pk}/")).text
     assert "Banner Image, 300 × 250" in shown and "Look: {tracking_link}" in shown
