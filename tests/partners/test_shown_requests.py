@@ -235,6 +235,81 @@ def test_the_traffic_controls_are_asked_for_by_api_as_on_the_page(
     assert len(told) == 55
 
 
+@pytest.fixture
+def several(acme: Partner, launch: Launch) -> None:
+    """Of everything two, the later one the first by name."""
+    for number, name in ((1, "Torches"), (2, "Candles")):
+        offer = launch(name)
+        Postback.add(partner=acme, offer=offer, url="https://track.example/?tid={transaction_id}", by=SETUP)
+        Invoice.raise_for(acme, period=month(number), currency="USD", items=[item()], by=SETUP)
+        rule: dict[str, Any] = {
+            "control_type": "blacklist",
+            "variable": "sub1",
+            "comparison_method": "exact",
+            "values": [name],
+        }
+        TrafficControl.add(name=name, by=SETUP, **rule)
+
+
+OLDEST = "It answers the oldest first, however the table is sorted."
+LATEST = "It answers the latest period first, however the table is sorted."
+BY_NUMBER = "It answers by number, however the table is sorted."
+ALL_BY_NUMBER = "It answers all of them by number, however the table is filtered and sorted."
+
+
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize(
+    ("path", "plural", "pk", "said"),
+    [
+        ("/partners/{acme}/postbacks/?sort=offer", "pixels", "network_pixel_id", OLDEST),
+        ("/partners/{acme}/billing/?sort=period", "invoices", "network_affiliate_invoice_id", LATEST),
+        ("/traffic-controls/?sort=name", "traffic_controls", "network_traffic_control_id", BY_NUMBER),
+        ("/my/postbacks/?sort=offer", "pixels", "network_pixel_id", OLDEST),
+        ("/my/billing/?sort=period", "invoices", "network_affiliate_invoice_id", LATEST),
+        ("/my/offers/?sort=name", "offers", "network_offer_id", ALL_BY_NUMBER),
+        ("/my/offers/?q=torches", "offers", "network_offer_id", ALL_BY_NUMBER),
+    ],
+)
+def test_where_the_api_has_no_order_to_ask_for_the_page_says_in_which_one_it_answers(
+    path: str, plural: str, pk: str, said: str, request: pytest.FixtureRequest, browse: Browse, acme: Partner
+) -> None:
+    is_own = path.startswith("/my/")
+    user = request.getfixturevalue("paul" if is_own else "vera")
+    response = browse(user).get(path.format(acme=acme.pk))
+    context: Any = response.context
+
+    api = api_of_acme(request) if is_own else request.getfixturevalue("network_call")
+    told = [row[pk] for row in answered(api, context["api_request"])[plural]]
+
+    assert said in response.content.decode()
+    assert told == sorted(told, reverse=said == LATEST)
+    assert len(told) == 2
+    assert told != [row.record.pk for row in context["table"].page]
+
+
+def api_of_acme(request: pytest.FixtureRequest) -> Client:
+    client: Client = request.getfixturevalue("call")(request.getfixturevalue("acme_key")[1])
+    return client
+
+
+@pytest.mark.usefixtures("traffic")
+@pytest.mark.parametrize("sort", ["offer", "-payout"])
+def test_a_report_says_in_which_order_the_api_answers_it_and_it_does(
+    browse: Browse, vera: User, network_call: Client, sort: str
+) -> None:
+    response = browse(vera).get(f"/reports/?column=affiliate&column=offer&sort={sort}")
+    context: Any = response.context
+
+    told = answered(network_call, context["api_request"])["table"]
+
+    said = "It answers in the order of time, then what earned most first, however the table is sorted."
+    assert said in response.content.decode()
+    earned = [row["reporting"]["revenue"] for row in told]
+    assert told == context["report"].rows
+    assert earned == sorted(earned, reverse=True)
+    assert len(earned) == 4
+
+
 @pytest.mark.usefixtures("traffic")
 def test_a_partners_dashboard_is_asked_for_by_api(
     browse: Browse, paul: User, acme_key: tuple[Key, str], call: Calls

@@ -21,6 +21,7 @@ from partners.visible import own_partner
 from portal.accounts.rights import CHANGE_OWN_ACCOUNT, MY_ACCOUNT
 from portal.network.models import Network
 from portal.web.access import requires
+from portal.web.api import MAXIMUM_PAGE_SIZE
 from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
@@ -45,7 +46,7 @@ def offers(request: UserRequest) -> HttpResponse:
     table = OwnOfferTable(filters.narrow(seen))
     RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
     path = "/affiliates/offersrunnable" if filters.asked.get("run") == "yes" else "/affiliates/alloffers"
-    asked = curl("GET", path, query={"page": table.page.number, "page_size": PER_PAGE})
+    asked = curl("GET", path, query={"page_size": MAXIMUM_PAGE_SIZE})
     context = {"filters": filters, "table": table, "api_request": asked}
     return render_page(request, "offers/own.html", context, partial="offer-table")
 
