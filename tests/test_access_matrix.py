@@ -93,7 +93,7 @@ def objects(
     payment = invoice.record_payment(amount=Decimal(1), method=Payment.Method.OTHER, paid_on=date(2026, 2, 1), by=SETUP)
     offer = offer_open_to(acme)
     waiting = offer.apply(partner=Partner.create(by=SETUP, name="Waiting Media"), by=SETUP)
-    Notification.tell(Kind.POSTBACK_PAUSED, subject="Paused", once="one of his", partner=acme, by=SETUP)
+    Notification.tell(Kind.KEY_REVOKED, subject="Revoked", once="one of his", partner=acme, by=SETUP)
     attempt = attempt_of(acme)
     Firehose.enable(acme, by=SETUP)
     Push.add(partner=acme, url="https://events.invalid/", by=SETUP)

@@ -39,7 +39,8 @@ class Audience:
     those who change System Settings, when there is a ``network_page``. Nobody is told of what they did themselves, nor
     of anything on a page that they may not open.
 
-    ``own_page`` and ``network_page`` are names of URLs, ``partner_page`` is one that takes the partner's number.
+    ``own_page`` and ``network_page`` are names of URLs, ``partner_page`` is one that takes the partner's number. After
+    that all take the numbers of what a telling is about.
     """
 
     when: str
@@ -174,8 +175,8 @@ AUDIENCES: dict[Kind, Audience] = {
     ),
     Kind.POSTBACK_PAUSED: Audience(
         when="Ten calls of a postback in a row failed, so that it is paused.",
-        own_page="postbacks:own",
-        partner_page="postbacks:partner",
+        own_page="postbacks:own_report",
+        partner_page="postbacks:partner_report",
         action="See the postback",
         own_advice=(
             "Nothing is lost yet: what it still had to tell is kept for 72 hours. Mend the receiver or the URL, then "

@@ -47,7 +47,8 @@ class Telling:
     ``subject`` is one line; readers at the network have the partner's name before it. ``facts`` are what else there is
     to know, by their labels, in that order: texts and moments, never a key. ``once`` tells this from every other of its
     kind: nobody is told twice of what has the same. ``partner`` is whose it is; without one it is the network's.
-    Without ``to_partner`` the network's people alone are told.
+    Without ``to_partner`` the network's people alone are told. ``numbers`` are those that the addresses of the kind's
+    pages take, beside the partner's.
     """
 
     kind: Kind
@@ -56,6 +57,7 @@ class Telling:
     by: Actor
     partner: Partner | None = None
     to_partner: bool = True
+    numbers: tuple[int, ...] = ()
     facts: Mapping[str, str | datetime] = field(default_factory=dict)
 
     @property
@@ -77,10 +79,10 @@ class Telling:
 
     def path_for(self, user: User) -> str:
         if user.is_partner_user:
-            return reverse(self.audience.own_page)
+            return reverse(self.audience.own_page, args=self.numbers)
         if self.partner is None:
-            return reverse(self.audience.network_page)
-        return reverse(self.audience.partner_page, args=[self.partner.pk])
+            return reverse(self.audience.network_page, args=self.numbers)
+        return reverse(self.audience.partner_page, args=[self.partner.pk, *self.numbers])
 
     def facts_for(self, user: User, network: Network) -> list[list[str]]:
         """Pairs of label and text. What the network's people did is, to a partner, the network's doing.

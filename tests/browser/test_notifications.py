@@ -7,6 +7,7 @@ from django.core.mail import EmailMultiAlternatives
 from playwright.sync_api import Page, expect
 
 from partners.models import Partner
+from partners.postbacks.models import Postback
 from portal.accounts.models import User
 from portal.notifications.jobs import send_mail
 from portal.notifications.kinds import Kind
@@ -20,13 +21,15 @@ from tests.conftest import SETUP
 def acme_was_told(acme: Partner, paul: User, vera: User) -> Partner:
     acme.change(by=SETUP, manager=vera)
     for number in (1, 2):
+        postback = Postback.add(partner=acme, url="https://acme.example/in?c={transaction_id}", by=SETUP)
         Notification.tell(
             Kind.POSTBACK_PAUSED,
             subject=f"Postback {number} is paused",
             once=str(number),
             partner=acme,
+            numbers=(postback.pk,),
             by=SETUP,
-            facts={"URL": "https://acme.example/in?c={transaction_id}", "The last one": "It answered 503."},
+            facts={"URL": postback.url, "The last one": "It answered 503."},
         )
     Notification.objects.filter(once="1").update(read_at=acme.created_at)
     return acme
@@ -46,7 +49,8 @@ def test_somebody_reads_what_they_were_told_and_goes_to_where_to_act(
     expect(bell).to_have_accessible_name("Notifications")
     expect(page.get_by_role("button", name="Mark as read")).to_have_count(0)
     page.get_by_role("link", name="See the postback").first.click()
-    expect(page).to_have_url(re.compile("/my/postbacks/$"))
+    expect(page).to_have_url(re.compile(f"/my/postbacks/{Postback.objects.latest('pk').pk}/$"))
+    expect(page.get_by_role("heading", name="What it sends")).to_be_visible(timeout=30_000)
 
 
 def test_it_is_read_and_chosen_without_javascript_too(

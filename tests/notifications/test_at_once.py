@@ -22,7 +22,10 @@ def test_of_several_who_tell_the_same_at_once_one_does(acme: Partner, paul: User
     person("Petra", partner=acme)
 
     answers = at_once(
-        *[lambda: Notification.tell(PAUSED, subject="Paused", once="1", partner=acme, by=SETUP) for _ in range(6)]
+        *[
+            lambda: Notification.tell(PAUSED, subject="Paused", once="1", partner=acme, numbers=(1,), by=SETUP)
+            for _ in range(6)
+        ]
     )
 
     assert answers == [None] * 6
@@ -45,7 +48,7 @@ def test_of_two_windows_in_which_somebody_chooses_the_last_one_counts_as_a_whole
 
 def test_a_worker_sees_no_mail_before_what_it_tells_of_is_committed(acme: Partner, paul: User) -> None:
     with transaction.atomic():
-        Notification.tell(PAUSED, subject="Paused", once="1", partner=acme, by=SETUP)
+        Notification.tell(PAUSED, subject="Paused", once="1", partner=acme, numbers=(1,), by=SETUP)
         [seen_by_others] = at_once(jobs_in_the_queue)
 
     told = Notification.objects.get()

@@ -29,6 +29,7 @@ def tell(partner: Partner, number: int = 1, *more: int) -> None:
                 subject=f"Postback {each} is paused",
                 once=str(each),
                 partner=partner,
+                numbers=(each,),
                 by=SETUP,
                 facts={"The last one": f"It answered 50{each % 10}."},
             )
@@ -169,7 +170,7 @@ def test_opening_one_reads_it_and_goes_to_where_it_leads(acme: Partner, paul: Us
 
     answer = browse(paul).post(f"{LIST}{one(paul).pk}/open/")
 
-    assert (answer.status_code, answer["Location"]) == (303, "/my/postbacks/")
+    assert (answer.status_code, answer["Location"]) == (303, "/my/postbacks/1/")
     assert one(paul).read_at is not None
 
 
@@ -240,7 +241,7 @@ def test_whoever_views_as_somebody_else_sees_their_notifications_and_leaves_them
         for path in (f"{LIST}{one(paul).pk}/read/", f"{LIST}{one(paul).pk}/open/", READ_ALL, CHOICES)
     ]
 
-    assert answer.links["See the postback"] == "/my/postbacks/"
+    assert answer.links["See the postback"] == "/my/postbacks/1/"
     assert [each.status_code for each in refused] == [403] * 4
     assert "stop viewing as somebody else" in refused[0].content.decode()
     assert one(paul).read_at is None

@@ -28,7 +28,8 @@ PAUSED = Kind.POSTBACK_PAUSED
 
 
 def tell(partner: Partner | None, kind: Kind = PAUSED, *, once: str = "1", by: Actor = SETUP, **more: Any) -> None:
-    Notification.tell(kind, subject="Postback 1 is paused", once=once, partner=partner, by=by, **more)
+    about = {"subject": "Postback 1 is paused", "numbers": (1,) if kind == PAUSED else (), **more}
+    Notification.tell(kind, once=once, partner=partner, by=by, **about)
 
 
 def test_the_users_of_the_partner_and_its_manager_are_told_and_nobody_else(acme: Partner, cast: list[User]) -> None:
@@ -139,7 +140,7 @@ def test_a_mail_has_the_facts_and_the_way_to_them_in_text_and_in_html(
     html = str(sent.alternatives[0][0])
     assert sent.reply_to == ["support@northwind.example"]
     assert "The last one: It answered <b>503</b> & more." in str(sent.body)
-    assert "http://localhost:8000/my/postbacks/" in str(sent.body)
+    assert "http://localhost:8000/my/postbacks/1/" in str(sent.body)
     assert "It answered &lt;b&gt;503&lt;/b&gt; &amp; more." in html
     for text in (str(sent.body), html):
         assert AUDIENCES[PAUSED].own_advice in text
@@ -147,7 +148,7 @@ def test_a_mail_has_the_facts_and_the_way_to_them_in_text_and_in_html(
 
 
 def test_a_line_break_in_a_name_does_not_break_the_mails_head(acme: Partner, paul: User, work: Work) -> None:
-    Notification.tell(PAUSED, subject="Postback\r\nBcc: x@example.com", once="1", partner=acme, by=SETUP)
+    tell(acme, subject="Postback\r\nBcc: x@example.com")
 
     work()
 
@@ -160,7 +161,7 @@ def test_a_key_that_was_pasted_where_none_belongs_is_told_to_nobody(
     pasted = "lk_aff_" + "Ab3" * 12 + "xY"
     facts = {"URL": f"https://acme.example/?key={pasted}", "Cut": "x" * 490 + pasted}
 
-    Notification.tell(PAUSED, subject=f"Key {pasted} is paused", once="1", partner=acme, by=SETUP, facts=facts)
+    tell(acme, subject=f"Key {pasted} is paused", facts=facts)
     work()
 
     told_of = Notification.objects.get(user=paul)
@@ -251,7 +252,9 @@ def test_many_are_told_in_as_many_queries_as_one(
     acme: Partner, other_partner: Partner, paul: User, otto: User, amir: User
 ) -> None:
     def telling(once: int, partner: Partner) -> Telling:
-        return Telling(kind=PAUSED, subject="Paused", once=f"{partner.pk} {once}", partner=partner, by=SETUP)
+        return Telling(
+            kind=PAUSED, subject="Paused", once=f"{partner.pk} {once}", partner=partner, numbers=(1,), by=SETUP
+        )
 
     with CaptureQueriesContext(connection) as for_one:
         Notification.tell_all([telling(0, acme)])
@@ -285,7 +288,7 @@ def test_every_kind_says_when_and_leads_both_sides_somewhere(cast: list[User], a
     for kind in Kind:
         audience = AUDIENCES[kind]
         for partner in [acme] * bool(audience.partner_page or audience.own_page) + [None] * bool(audience.network_page):
-            Notification.tell(kind, subject=kind.label, once=f"{partner}", partner=partner, by=SETUP)
+            tell(partner, kind, once=f"{partner}")
 
     assert set(Notification.objects.values_list("kind", flat=True)) == set(Kind.values)
     assert all(audience.when.endswith(".") for audience in AUDIENCES.values())

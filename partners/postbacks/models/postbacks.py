@@ -318,6 +318,7 @@ class Postback(models.Model):
             subject=f"{self} is paused",
             once=f"{self.pk} {self.paused_at:%Y-%m-%dT%H:%M:%S.%f}",
             partner=self.partner,
+            numbers=(self.pk,),
             by=by,
             facts={"URL": self.url, "Failed in a row": str(self.failures), "The last one": problem},
         )

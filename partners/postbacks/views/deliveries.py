@@ -23,7 +23,11 @@ TESTS = "10/m"
 
 
 def show_report(request: UserRequest, place: Place, postback_id: int, template: str) -> HttpResponse:
-    postback = place.postback(postback_id)
+    postback = get_object_or_404(place.partner.postbacks.select_related("offer", "partner"), pk=postback_id)
+    if postback.removed_at is not None:
+        # What people were told of it leads here for as long as they keep that.
+        messages.info(request, f"{postback} was removed.")
+        return done(request, redirect_to=place.list_url)
     filters = AttemptFilter(request.GET)
     shown = postback.attempts.select_related("delivery").defer("url", "answer", "delivery__facts")
     page = time_page(request, filters.narrow(shown))

@@ -184,8 +184,8 @@ def test_ten_failures_in_a_row_pause_the_postback_and_tell_everybody(
     assert event.details == {"reason": "10 attempts in a row failed", "the last one": "It answered 503."}
     assert claim() == []
     own, managers = Notification.objects.filter(kind="postback.paused").order_by("path")
-    assert (own.user, own.path) == (paul, "/my/postbacks/")
-    assert (managers.user, managers.path) == (vera, f"/partners/{acme.pk}/postbacks/")
+    assert (own.user, own.path) == (paul, f"/my/postbacks/{postback.pk}/")
+    assert (managers.user, managers.path) == (vera, f"/partners/{acme.pk}/postbacks/{postback.pk}/")
     assert own.facts == [["URL", postback.url], ["Failed in a row", "10"], ["The last one", "It answered 503."]]
 
 

@@ -81,6 +81,18 @@ def test_the_report_says_what_arrived_what_failed_and_what_waits(
     assert [row["Told"] for row in rows] == ["Approved", "Approved"]
 
 
+def test_the_report_of_a_postback_that_was_removed_leads_to_the_list_which_says_so(
+    look: Look, postback: Postback
+) -> None:
+    browser, where, _ = look
+    postback.remove(by=SETUP)
+
+    response = browser.get(f"{where}{postback.pk}/", follow=True)
+
+    assert response.redirect_chain == [(where, 303)]
+    assert f"Postback {postback.pk} was removed." in page(response).text
+
+
 def test_the_chart_counts_by_days_of_the_network_and_ends_today(postback: Postback) -> None:
     moment = datetime(2026, 5, 31, 12, tzinfo=UTC)
     postback.days.create(day=moment.date(), delivered=7, failed=2)
