@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.test import RequestFactory
 
 from portal.gallery import STATUSES, gallery
-from tests.page import page
+from tests.page import page, text_of
 
 
 def test_the_gallery_shows_every_component_in_both_schemes(rf: RequestFactory) -> None:
@@ -25,6 +25,14 @@ def test_no_two_elements_of_the_gallery_share_an_id(rf: RequestFactory) -> None:
     ids = [element["id"] for element in answer.element.select("[id]") if element.find_parent("template") is None]
 
     assert sorted(ids) == sorted(set(ids))
+
+
+def test_the_gallery_shows_the_bell_with_nothing_something_and_much_unread(rf: RequestFactory) -> None:
+    answer = page(gallery(rf.get("/ui/")))
+
+    bells = [text_of(bell) for bell in answer.element.select(".bell")]
+
+    assert bells == ["Notifications", "Notifications 3 unread", "Notifications 99+ unread"] * 2
 
 
 def test_the_gallery_has_no_inline_style_or_script(rf: RequestFactory) -> None:
