@@ -14,11 +14,12 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import nats
@@ -26,6 +27,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
+from django.utils.timezone import now
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import StorageType, StreamConfig, StreamInfo
@@ -45,6 +47,10 @@ RETRY_SECONDS = 0.1
 # Those who ask every 100 ms need not knock at a closed door each time.
 AWAY_SECONDS = 1.0
 MOST_RELAYED = 1000
+# Nor need they send a thousand events to one that has just refused them.
+REFUSED = timedelta(seconds=1)
+# Of what somebody else has sent in this very moment; its codes differ between servers.
+NOT_NEXT = "wrong last sequence"
 DAY_SECONDS = 86_400
 STREAM = re.compile(r"FIREHOSE_([0-9]+)_([0-9]+)", re.ASCII)
 TYPE = "Latchkey-Type"
@@ -180,6 +186,13 @@ class Message:
         return LoggedEvent(Cursor(run, self.seq), UUID(hex=self.id), KINDS[self.type], self.data)
 
 
+class Appended(NamedTuple):
+    """Up to which number all are there, and why not more of them: empty when all are, or somebody else is at it."""
+
+    last: int
+    refusal: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """The stream of JetStream that holds one run of a partner."""
@@ -228,11 +241,11 @@ class Stream:
 
         return ask
 
-    def append(self, base: int, messages: Sequence[Message]) -> Question[int]:
+    def append(self, base: int, messages: Sequence[Message]) -> Question[Appended]:
         """Appends messages, the first of which has the number after ``base``, and answers up to which of them it is
         known that all are there. What is there already is not sent again, whoever has sent it."""
 
-        async def ask(client: Client, jetstream: JetStreamContext) -> int:
+        async def ask(client: Client, jetstream: JetStreamContext) -> Appended:
             there = await self._made(jetstream, base)
             if there > base:
                 await self._compare(client, jetstream, messages[: there - base])
@@ -240,10 +253,11 @@ class Stream:
             answers = await self._sent(client, messages[last - base :])
             while (answer := answers.get(last + 1)) is not None and answer.get("seq") == last + 1:
                 last += 1
-            if last < base + len(messages):
-                # Somebody else is at it, or there is no room. Whoever comes next asks how far it went, and goes on.
-                log.warning("%s goes up to %s for now: %s", self.name, last, answers.get(last + 1))
-            return last
+            if last == base + len(messages):
+                return Appended(last)
+            # Somebody else is at it, or there is no room. Whoever comes next asks how far it went, and goes on.
+            log.warning("%s goes up to %s for now: %s", self.name, last, answers.get(last + 1))
+            return Appended(last, refusal_in(answers.get(last + 1, {})))
 
         return ask
 
@@ -355,7 +369,7 @@ class JetStreamLog:
                 cursor.execute(LOCK, [f"latchkey:firehose-relay:{partner_id}"])
                 (is_ours,) = cursor.fetchone()
             firehose = Firehose.objects.enabled().filter(pk=partner_id).first() if is_ours else None
-            if firehose is None:
+            if firehose is None or (firehose.refused_at is not None and now() - firehose.refused_at < REFUSED):
                 return 0
             base = firehose.oldest.seq
             events = NumberedEvent.objects.filter(partner_id=partner_id, run=firehose.run)
@@ -363,10 +377,14 @@ class JetStreamLog:
             if [message.seq for message in due] != list(range(base + 1, base + 1 + len(due))) or not due:
                 # They were dropped in this very moment, being past the retention.
                 return 0
-            last = self.server.ask(Stream(partner_id, firehose.run).append(base, due))
+            last, refusal = self.server.ask(Stream(partner_id, firehose.run).append(base, due))
             events.filter(seq__lte=last).delete()
+            moment = now()
             Firehose.objects.filter(pk=partner_id, run=firehose.run).update(
-                relayed_seq=Greatest(F("relayed_seq"), last)
+                relayed_seq=Greatest(F("relayed_seq"), last),
+                relayed_at=moment if last > base else firehose.relayed_at,
+                refused_at=moment if refusal else None,
+                refusal=refusal,
             )
             return last - base
 
@@ -427,12 +445,21 @@ def messages_of(partner_id: int, events: Any) -> list[Message]:
     ]
 
 
-async def names(client: Client, jetstream: JetStreamContext) -> list[str]:
-    """Of all the streams that are ours."""
-    found: list[str] = []
+def refusal_in(answer: Mapping[str, Any]) -> str:
+    said = str(answer.get("error", {}).get("description") or "it confirms nothing")
+    return "" if said.startswith(NOT_NEXT) else said[:200]
+
+
+async def streams(client: Client, jetstream: JetStreamContext) -> list[StreamInfo]:
+    """All that are ours."""
+    found: list[StreamInfo] = []
     while page := await jetstream.streams_info(offset=len(found)):
-        found += [info.config.name or "" for info in page]
-    return [name for name in found if STREAM.fullmatch(name)]
+        found += page
+    return [info for info in found if STREAM.fullmatch(info.config.name or "")]
+
+
+async def names(client: Client, jetstream: JetStreamContext) -> list[str]:
+    return [info.config.name or "" for info in await streams(client, jetstream)]
 
 
 def deleting(name: str) -> Question[None]:

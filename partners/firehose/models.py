@@ -33,6 +33,10 @@ class FirehoseQuerySet(models.QuerySet["Firehose"]):
     def enabled(self) -> Self:
         return self.filter(disabled_at=None)
 
+    def refused(self) -> Self:
+        """Those whose next event JetStream did not take when it last was asked to."""
+        return self.enabled().exclude(refused_at=None)
+
 
 class Firehose(models.Model):
     """That a partner may follow its traffic as it happens: clicks, impressions, conversions and what becomes of them.
@@ -48,6 +52,10 @@ class Firehose(models.Model):
     forgotten_seq = models.BigIntegerField(default=0)
     # Up to which number JetStream has them, where it carries them: these are no longer here.
     relayed_seq = models.BigIntegerField(default=0, db_default=0)
+    relayed_at = models.DateTimeField(null=True)
+    # When JetStream last took fewer of them than it was sent, and why; None since it has taken them all.
+    refused_at = models.DateTimeField(null=True)
+    refusal = models.CharField(max_length=200, blank=True, default="", db_default="")
     enabled_at = models.DateTimeField(default=now)
     enabled_by = models.CharField(max_length=200)
     disabled_at = models.DateTimeField(null=True)
@@ -70,6 +78,10 @@ class Firehose(models.Model):
             models.CheckConstraint(
                 condition=Q(relayed_seq__gte=0, relayed_seq__lte=models.F("last_seq")),
                 name="firehose_relays_what_it_numbered",
+            ),
+            models.CheckConstraint(
+                condition=Q(refused_at=None, refusal="") | (Q(refused_at__isnull=False) & ~Q(refusal="")),
+                name="firehose_refused_at_and_why",
             ),
         ]
 
@@ -112,6 +124,7 @@ class Firehose(models.Model):
         firehose = firehose or cls(partner=partner, run=0)
         firehose.run += 1
         firehose.last_seq = firehose.forgotten_seq = firehose.relayed_seq = 0
+        firehose.relayed_at, firehose.refused_at, firehose.refusal = None, None, ""
         firehose.enabled_at, firehose.enabled_by = now(), by.full_label
         firehose.disabled_at, firehose.disabled_by = None, ""
         firehose.save()

@@ -31,5 +31,11 @@ def backlog_at(now: datetime) -> Backlog:
         waiting=counted(waiting.count_up_to(COUNTED)),
         late=counted(late.count_up_to(COUNTED)),
         parked=counted(waiting.filter(due_at=None).count_up_to(COUNTED)),
-        late_since=late.order_by("due_at", "pk").values_list("due_at", flat=True).first(),
+        late_since=first_due(now - LATE_AFTER),
     )
+
+
+def first_due(before: datetime) -> datetime | None:
+    """When the first was due of all that were before then and are not sent yet."""
+    due = Delivery.objects.all().open().filter(due_at__lt=before)
+    return due.order_by("due_at", "pk").values_list("due_at", flat=True).first()

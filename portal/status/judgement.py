@@ -66,13 +66,15 @@ class Window:
 class Figures:
     """What a probe measured: in the last five minutes, and in the part of them since it last ran.
 
-    ``outage`` says why the row is out whatever the windows hold; ``warning`` says what to see to before it is.
+    ``outage`` says why the row is out whatever the windows hold; ``warning`` says what to see to before it is; ``note``
+    what else is worth knowing, and changes no state.
     """
 
     window: Window = Window()
     latest: Window = Window()
     outage: str = ""
     warning: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

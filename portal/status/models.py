@@ -51,6 +51,7 @@ class Check(models.Model):
     usual_p95_ms = models.FloatField(null=True)
     outage = models.TextField(blank=True)
     warning = models.TextField(blank=True)
+    note = models.TextField(blank=True, default="", db_default="")
 
     objects = CheckQuerySet.as_manager()
 
@@ -94,6 +95,7 @@ class Check(models.Model):
             usual_p95_ms=usual_p95_ms,
             outage=figures.outage,
             warning=figures.warning,
+            note=figures.note,
         )
 
 

@@ -101,6 +101,11 @@ class Row:
         return self.check.warning if self.check else ""
 
     @property
+    def note(self) -> str:
+        """Nothing once the figures are old: it is of that moment."""
+        return self.check.note if self.check and self.is_fresh else ""
+
+    @property
     def stretches(self) -> list[Stretch]:
         """The last 24 hours for whoever hears them: what differs from cell to cell, and nothing else."""
         found = []

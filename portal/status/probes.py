@@ -15,12 +15,14 @@ from django.db import connection, transaction
 from apilog.models import write_alone
 from apilog.partitions import CALL_PARTITIONS
 from keys.gate import Call, Realm
+from partners.postbacks.backlog import first_due
+from portal.status.firehose import measure_firehose
 from portal.status.judgement import Figures, Window
+from portal.status.timing import readings_of, spoken
 from portal.web.ids import first_id_at
 
 WINDOW = timedelta(minutes=5)
 MINUTE = timedelta(minutes=1)
-READINGS = 5
 # A probe must not wait for what it measures for as long as a page would.
 PROBE_TIMEOUT = "5s"
 # A job that has waited this long waits for a worker that is not there.
@@ -89,7 +91,7 @@ FROM (
 def measure_database(now: datetime) -> Figures:
     """Round trips to the database, and how many of its connections are taken."""
     with connection.cursor() as cursor:
-        readings = Window.of_readings([timed(lambda: cursor.execute("SELECT 1")) for _ in range(READINGS)])
+        readings = readings_of(lambda: cursor.execute("SELECT 1"))
         cursor.execute(
             "SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity"
             " WHERE backend_type = 'client backend'"
@@ -102,7 +104,7 @@ def measure_database(now: datetime) -> Figures:
 def measure_log(now: datetime) -> Figures:
     """Writing a call's row, which every answer waits for. The rows are taken back."""
     with transaction.atomic():
-        readings = Window.of_readings([timed(partial(write_alone, made_up_call(now))) for _ in range(READINGS)])
+        readings = readings_of(lambda: write_alone(made_up_call(now)))
         transaction.set_rollback(True)
     warning = ""
     if CALL_PARTITIONS.has_strays():
@@ -171,11 +173,13 @@ def jobs(count: int) -> str:
     return "1 job is" if count == 1 else f"{count} jobs are"
 
 
-def timed(work: Callable[[], object]) -> float:
-    """How many milliseconds it took."""
-    started = perf_counter()
-    work()
-    return (perf_counter() - started) * 1000
+def measure_postbacks(now: datetime) -> Figures:
+    """How late the postback is that should have been sent first."""
+    due_at = first_due(now)
+    late = now - due_at if due_at else timedelta()
+    reading = Window.of_readings([late.total_seconds() * 1000])
+    outage = f"The first that is due has been so for {spoken(late)}." if late > LONGEST_WAIT else ""
+    return Figures(window=reading, latest=reading, outage=outage)
 
 
 PROBES = (
@@ -200,4 +204,6 @@ PROBES = (
     Probe("database", "Database", "Round trips to PostgreSQL", MINUTE, 50, measure_database),
     Probe("api-log", "API Log", "Writing a call's row", MINUTE, 100, measure_log),
     Probe("background-jobs", "Background jobs", "Waiting for a worker", MINUTE, 15_000, measure_jobs),
+    Probe("postbacks", "Postbacks", "How late the first one due is", MINUTE, 60_000, measure_postbacks),
+    Probe("firehose", "Firehose", "Asking what carries the events", MINUTE, 500, measure_firehose),
 )

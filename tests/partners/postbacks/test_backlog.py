@@ -9,6 +9,8 @@ from django.utils.timezone import now
 from partners.postbacks.backlog import backlog_at
 from partners.postbacks.models import Delivery
 from portal.accounts.models import User
+from portal.status.judgement import Sign, evidence_of
+from portal.status.probes import PROBES, measure_postbacks
 from tests.conftest import SETUP, Browse
 from tests.page import page
 from tests.partners.postbacks.conftest import Add, Convert
@@ -47,6 +49,27 @@ def test_system_status_warns_when_deliveries_are_late(nadia: User, browse: Brows
     assert "Deliveries are late" not in calm
     assert "Late 1 due for a minute and more" in late
     assert "The first was due 9 minutes ago." in late
+
+
+def test_the_row_of_system_status_is_as_late_as_the_first_that_is_due(add: Add, convert: Convert) -> None:
+    moment = now()
+    idle = measure_postbacks(moment)
+    add()
+    convert()
+
+    told = {}
+    for seconds in (-30, 59, 61, 301):
+        Delivery.objects.update(due_at=moment - timedelta(seconds=seconds))
+        told[seconds] = measure_postbacks(moment)
+
+    assert (idle.window.p95_ms, idle.outage) == (0, "")
+    assert [figures.window.p95_ms for figures in told.values()] == [0, 59_000, 61_000, 301_000]
+    [probe] = [probe for probe in PROBES if probe.slug == "postbacks"]
+    signs = [evidence_of(figures, threshold_ms=probe.threshold_ms) for figures in told.values()]
+    assert [sign and sign.sign for sign in signs] == [Sign.GOOD, Sign.GOOD, Sign.SLOW, Sign.OUTAGE]
+    assert told[301].outage == "The first that is due has been so for 5 minutes."
+    Delivery.objects.update(delivered_at=moment)
+    assert measure_postbacks(moment).window.p95_ms == 0
 
 
 @pytest.mark.parametrize(
