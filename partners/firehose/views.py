@@ -36,14 +36,14 @@ def partner(request: UserRequest, partner_id: int) -> HttpResponse:
 def enable(request: UserRequest, partner_id: int) -> HttpResponse:
     partner = partner_of(request, partner_id)
     if request.method != "POST":
-        return render_page(request, "firehose/enable.html", {"partner": partner})
+        return ask(request, partner, "Enable")
     try:
         Firehose.enable(partner, by=request.actor)
     except AlreadyEnabled:
         messages.info(request, f"The Firehose of {partner} was enabled already.")
     except TrafficIsBusy:
         text = "A large report of conversions is being written. Nothing has changed; try again in a minute."
-        return render_page(request, "firehose/enable.html", {"partner": partner, "problem": text}, status=422)
+        return ask(request, partner, "Enable", problem=text)
     else:
         messages.success(request, f"The Firehose of {partner} is enabled.")
     return back_to(request, partner)
@@ -55,7 +55,7 @@ def enable(request: UserRequest, partner_id: int) -> HttpResponse:
 def disable(request: UserRequest, partner_id: int) -> HttpResponse:
     partner = partner_of(request, partner_id)
     if request.method != "POST":
-        return render_page(request, "firehose/disable.html", {"partner": partner})
+        return ask(request, partner, "Disable")
     try:
         get_object_or_404(Firehose, partner=partner).disable(by=request.actor)
     except AlreadyDisabled:
@@ -76,6 +76,11 @@ def account(request: UserRequest) -> HttpResponse:
         "command": curl("GET", "/affiliates/firehose", accept="application/x-ndjson", options="-N"),
     }
     return render_page(request, "firehose/account.html", context, partial="firehose")
+
+
+def ask(request: UserRequest, partner: Partner, verb: str, *, problem: str = "") -> HttpResponse:
+    context = {"partner": partner, "verb": verb, "problem": problem}
+    return render_page(request, "firehose/switch.html", context, status=422 if problem else 200)
 
 
 def partner_of(request: UserRequest, partner_id: int) -> Partner:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib import messages
@@ -26,7 +25,7 @@ from partners.firehose.push.models import (
     Push,
 )
 from partners.firehose.push.sending import MOST_EVENTS, UNREADABLE, send_test
-from partners.models import Partner
+from partners.visible import PartnerPlace
 from portal.accounts.rights import CHANGE_OWN_ACCOUNT, CHANGE_PARTNERS, MY_ACCOUNT, REVEAL_OWN_KEYS, VIEW_PARTNERS
 from portal.web.access import requires
 from portal.web.htmx import done, render_page
@@ -39,20 +38,8 @@ GONE = "Somebody else removed the push a moment ago."
 NOT_ENABLED = "The Firehose is not enabled."
 
 
-@dataclass(frozen=True)
-class Place:
-    """Whose push a page shows, and where: in My Account, or on Partner Details."""
-
-    partner: Partner
-    is_own: bool
-
-    @classmethod
-    def own(cls, request: UserRequest) -> Place:
-        return cls(get_object_or_404(Partner.objects.visible_to(request.user)), is_own=True)
-
-    @classmethod
-    def of_partner(cls, request: UserRequest, partner_id: int) -> Place:
-        return cls(get_object_or_404(Partner.objects.visible_to(request.user), pk=partner_id), is_own=False)
+class Place(PartnerPlace):
+    """Whose push a page shows, and where."""
 
     def url(self, verb: str = "") -> str:
         name = f"push:{'own' if self.is_own else 'partner'}{verb and f'_{verb}'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,7 +10,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django_tables2 import RequestConfig
 
-from partners.models import Partner
 from partners.postbacks.forms import NewPostbackForm, PostbackFilter, PostbackForm
 from partners.postbacks.models import (
     AlreadyPaused,
@@ -23,6 +21,7 @@ from partners.postbacks.models import (
 )
 from partners.postbacks.tables import PostbackTable
 from partners.postbacks.vocabulary import POSTBACK
+from partners.visible import PartnerPlace
 from portal.web.api import MAXIMUM_PAGE_SIZE
 from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
@@ -32,21 +31,8 @@ PER_PAGE = 50
 CHANGED = "postbacks:changed"
 
 
-@dataclass(frozen=True)
-class Place:
-    """Whose postbacks a page shows, and where: among a partner's own pages, or on Partner Details."""
-
-    partner: Partner
-    is_own: bool
-
-    @classmethod
-    def own(cls, request: UserRequest) -> Place:
-        return cls(get_object_or_404(Partner.objects.visible_to(request.user)), is_own=True)
-
-    @classmethod
-    def of_partner(cls, request: UserRequest, partner_id: int) -> Place:
-        partner = get_object_or_404(Partner.objects.visible_to(request.user), pk=partner_id)
-        return cls(partner, is_own=False)
+class Place(PartnerPlace):
+    """Whose postbacks a page shows, and where."""
 
     @property
     def list_url(self) -> str:
@@ -154,7 +140,7 @@ def show_form(
 def pause_in(request: UserRequest, place: Place, postback_id: int) -> HttpResponse:
     postback = place.postback(postback_id)
     if request.method != "POST":
-        return show_question(request, place, postback, "pause")
+        return show_question(request, place, postback, "Pause")
     try:
         postback.pause(by=request.actor)
         messages.success(request, f"{postback} is paused. Nothing is sent until somebody resumes it.")
@@ -168,7 +154,7 @@ def pause_in(request: UserRequest, place: Place, postback_id: int) -> HttpRespon
 def resume_in(request: UserRequest, place: Place, postback_id: int) -> HttpResponse:
     postback = place.postback(postback_id)
     if request.method != "POST":
-        return show_question(request, place, postback, "resume")
+        return show_question(request, place, postback, "Resume")
     try:
         postback.resume(by=request.actor)
         messages.success(request, f"{postback} works again from the next conversion on.")
@@ -182,7 +168,7 @@ def resume_in(request: UserRequest, place: Place, postback_id: int) -> HttpRespo
 def remove_in(request: UserRequest, place: Place, postback_id: int) -> HttpResponse:
     postback = place.postback(postback_id)
     if request.method != "POST":
-        return show_question(request, place, postback, "remove")
+        return show_question(request, place, postback, "Remove")
     try:
         postback.remove(by=request.actor)
     except AlreadyRemoved:
@@ -192,7 +178,7 @@ def remove_in(request: UserRequest, place: Place, postback_id: int) -> HttpRespo
 
 
 def show_question(request: UserRequest, place: Place, postback: Postback, verb: str) -> HttpResponse:
-    return render_page(request, f"postbacks/{verb}.html", {"place": place, "postback": postback})
+    return render_page(request, "postbacks/question.html", {"place": place, "postback": postback, "verb": verb})
 
 
 def answer_removed(request: UserRequest, place: Place) -> HttpResponse:

@@ -81,8 +81,10 @@ def conversion(request: UserRequest, partner_id: int, conversion_id: UUID) -> Ht
         "facts": facts_of(shown, names_people=True),
         "decisions": [decision for decision in DECISIONS.values() if shown.status in decision.over],
         "api_request": curl("GET", f"{REPORTING}/conversions/{shown.id.hex}"),
+        "list_url": reverse("traffic:network"),
+        "network_side": True,
     }
-    return render_page(request, "traffic/network_conversion.html", context)
+    return render_page(request, "traffic/conversion.html", context)
 
 
 @dataclass(frozen=True, slots=True)

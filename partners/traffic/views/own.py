@@ -99,5 +99,6 @@ def conversion(request: UserRequest, conversion_id: UUID) -> HttpResponse:
         "timeline": timeline_of(shown, names_people=False),
         "facts": facts_of(shown, names_people=False),
         "api_request": curl("GET", f"{REPORTING}/conversions/{shown.id.hex}"),
+        "list_url": reverse("traffic:own"),
     }
-    return render_page(request, "traffic/own_conversion.html", context)
+    return render_page(request, "traffic/conversion.html", context)
