@@ -6,7 +6,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from django_tables2 import RequestConfig
 
 from partners.forms import (
     ClosingForm,
@@ -28,6 +27,7 @@ from portal.accounts.rights import (
 from portal.web.access import requires
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 25
 
@@ -40,7 +40,7 @@ def manage(request: UserRequest) -> HttpResponse:
     partners = Partner.objects.visible_to(request.user)
     filters = PartnerFilter(request.GET)
     table = PartnerTable(filters.narrow(partners.for_listing()))
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     context = {"filters": filters, "table": table, "requesting": partners.requesting_key().count()}
     return render_page(request, "partners/manage.html", context, partial="partner-table")
 

@@ -10,7 +10,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_tables2 import RequestConfig
 
 from keys.forms import AddKeyForm, CeilingForm, LabelForm, RotateForm
 from keys.invitation import invitation
@@ -26,6 +25,7 @@ from portal.web.exports import Row, stream_csv, stream_json
 from portal.web.htmx import done, render_page
 from portal.web.limits import by_user, limited
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 50
 EXPORTED = [
@@ -48,7 +48,7 @@ EXPORTED = [
 def keys(request: UserRequest, partner_id: int) -> HttpResponse:
     partner = partner_of(request, partner_id)
     table = KeyTable(partner.keys.for_listing())
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     context = {"partner": partner, "table": table, "wish": partner.key_requests.open().first()}
     return render_page(request, "keys/partner.html", context, partial=("key-table", "key-request"))
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
-from django_tables2 import RequestConfig
 
 from partners.models import Partner
 from partners.reporting.api import AskedExport, file_of
@@ -19,6 +18,7 @@ from portal.network.rates import RateMissing
 from portal.web.api_request import curl
 from portal.web.htmx import render_page
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 50
 FORMATS = ("csv", "json")
@@ -57,7 +57,7 @@ def answer(request: UserRequest, form: ReportForm, bands: Sequence[str], api_pat
         return f"{path}?{form.query(and_filter=f'{column}:{value}')}"
 
     table = table_of(report, total=over_time.total, metrics=form.chosen_metrics, narrowed=narrowed)
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     return {
         "report": report,
         "table": table,

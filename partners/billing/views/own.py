@@ -4,7 +4,6 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from django_tables2 import RequestConfig
 
 from partners.billing.export import lines_as_csv
 from partners.billing.forms import InvoiceFilter
@@ -17,6 +16,7 @@ from portal.web.access import requires
 from portal.web.api_request import curl
 from portal.web.htmx import render_page
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 25
 API = "/affiliates/billings/affiliates"
@@ -30,7 +30,7 @@ def invoices(request: UserRequest) -> HttpResponse:
     partner = own_partner(request)
     filters = InvoiceFilter(request.GET, partner=partner)
     table = InvoiceTable(filters.narrow(partner.invoices.standing().for_listing()))
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     context = {
         "partner": partner,
         "filters": filters,

@@ -6,7 +6,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from django_tables2 import RequestConfig
 
 from partners.billing.export import lines_as_csv
 from partners.billing.forms import AdjustmentForm, AllInvoicesFilter, PaymentForm, RaiseForm
@@ -21,6 +20,7 @@ from portal.web.access import requires
 from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 25
 CHANGED = "billing:changed"
@@ -47,7 +47,7 @@ def invoices(request: UserRequest, partner_id: int) -> HttpResponse:
     partner = partner_seen(request, partner_id)
     filters = AllInvoicesFilter(request.GET, partner=partner)
     table = InvoiceTable(filters.narrow(partner.invoices.for_listing()))
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     context = {
         "partner": partner,
         "filters": filters,

@@ -11,7 +11,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from django_tables2 import RequestConfig
 
 from partners.offers.forms import NewOfferForm, OfferForm, ReviewFilter
 from partners.offers.models import (
@@ -29,6 +28,7 @@ from portal.web.access import requires
 from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 25
 
@@ -40,7 +40,7 @@ def offers(request: UserRequest) -> HttpResponse:
     """Every offer of the network, searched, filtered and sorted by the URL."""
     filters = ReviewFilter(request.GET)
     table = OfferTable(filters.narrow(Offer.objects.for_review().order_by("name", "pk")))
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     page = {"page": table.page.number, "page_size": PER_PAGE}
     asked = curl("POST", "/networks/offerstable", body={**filters.as_search, **table.as_order, **page})
     context = {"filters": filters, "table": table, "api_request": asked}

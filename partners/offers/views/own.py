@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.timezone import localdate
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from django_tables2 import RequestConfig
 
 from partners.models import Partner
 from partners.offers.forms import LinkForm, OwnFilter
@@ -25,6 +24,7 @@ from portal.web.api import MAXIMUM_PAGE_SIZE
 from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 25
 # Creatives are shown from where the advertiser keeps them.
@@ -44,7 +44,7 @@ def offers(request: UserRequest) -> HttpResponse:
     filters = OwnFilter(request.GET, partner=partner)
     seen = Offer.objects.visible_to_partner(partner).for_answer(partner).order_by("name", "pk")
     table = OwnOfferTable(filters.narrow(seen))
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     path = "/affiliates/offersrunnable" if filters.asked.get("run") == "yes" else "/affiliates/alloffers"
     asked = curl("GET", path, query={"page_size": MAXIMUM_PAGE_SIZE})
     context = {"filters": filters, "table": table, "api_request": asked}

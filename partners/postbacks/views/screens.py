@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django_tables2 import RequestConfig
 
 from partners.postbacks.forms import NewPostbackForm, PostbackFilter, PostbackForm
 from partners.postbacks.models import (
@@ -26,6 +25,7 @@ from portal.web.api import MAXIMUM_PAGE_SIZE
 from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 50
 CHANGED = "postbacks:changed"
@@ -67,7 +67,7 @@ class Place(PartnerPlace):
 def show_list(request: UserRequest, place: Place, template: str) -> HttpResponse:
     filters = PostbackFilter(request.GET, partner=place.partner)
     table = PostbackTable(filters.narrow(place.partner.postbacks.for_listing()))
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     context = {
         "place": place,
         "partner": place.partner,

@@ -8,7 +8,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from django_tables2 import RequestConfig
 
 from partners.models import Partner
 from partners.traffic.forms import BlockForm, ControlForm
@@ -27,6 +26,7 @@ from portal.web.api import MAXIMUM_PAGE_SIZE
 from portal.web.api_request import curl
 from portal.web.htmx import done, render_page
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PER_PAGE = 50
 CONTROLS_CHANGED = "controls:changed"
@@ -38,7 +38,7 @@ BLOCKS_CHANGED = "blocks:changed"
 @never_cache
 def controls(request: UserRequest) -> HttpResponse:
     table = ControlTable(TrafficControl.objects.for_listing())
-    RequestConfig(request, paginate={"per_page": PER_PAGE}).configure(table)
+    configure(request, table, per_page=PER_PAGE)
     asked = curl("GET", "/networks/trafficcontrols", query={"page_size": MAXIMUM_PAGE_SIZE})
     context = {"table": table, "api_request": asked}
     return render_page(request, "traffic/controls.html", context, partial="control-table")

@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_tables2 import RequestConfig
 
 from portal.accounts.events import EventKind
 from portal.accounts.forms import (
@@ -33,6 +32,7 @@ from portal.web.access import demand, requires
 from portal.web.htmx import done, render_page
 from portal.web.limits import by_user, limited
 from portal.web.requests import UserRequest
+from portal.web.tables import configure
 
 PEOPLE_PER_PAGE = 50
 CHANGED = "accounts:changed"
@@ -43,7 +43,7 @@ CHANGED = "accounts:changed"
 def network_users(request: UserRequest) -> HttpResponse:
     filters = NetworkPeopleFilter(request.GET)
     table = NetworkUserTable(filters.apply(User.objects.of_the_network()).for_listing())
-    RequestConfig(request, paginate={"per_page": PEOPLE_PER_PAGE}).configure(table)
+    configure(request, table, per_page=PEOPLE_PER_PAGE)
     context = {"filters": filters, "table": table, "invite_url": reverse("accounts:invite")}
     return render_page(request, "accounts/people.html", context, partial="people-table")
 
@@ -53,7 +53,7 @@ def network_users(request: UserRequest) -> HttpResponse:
 def partner_users(request: UserRequest) -> HttpResponse:
     filters = PeopleFilter(request.GET)
     table = PartnerUserTable(filters.apply(User.objects.of_partners()).for_listing())
-    RequestConfig(request, paginate={"per_page": PEOPLE_PER_PAGE}).configure(table)
+    configure(request, table, per_page=PEOPLE_PER_PAGE)
     context = {"filters": filters, "table": table, "invite_url": reverse("accounts:invite_partner_user")}
     return render_page(request, "accounts/people.html", context, partial="people-table")
 
