@@ -112,7 +112,10 @@ class ShareLink(models.Model):
         :raises keys.sealing.UnknownEncryptionKey: when the environment lacks its encryption key; the link stays good
         """
         self.ensure_good()
-        seen = {"viewed_at": timezone.now(), "viewed_ip": str(by.ip) if by.ip else None}
-        if not ShareLink.objects.filter(pk=self.pk, viewed_at=None).update(**seen):
-            raise LinkUsed
+        now = timezone.now()
+        seen = {"viewed_at": now, "viewed_ip": str(by.ip) if by.ip else None}
+        if not ShareLink.objects.filter(pk=self.pk, viewed_at=None, expires_at__gt=now).update(**seen):
+            # Somebody has viewed it a moment ago, or it was found in public and closed.
+            self.refresh_from_db(fields=["viewed_at", "expires_at"])
+            raise LinkUsed if self.viewed_at is not None else LinkExpired
         return self.key.reveal(by=by, how="one-time link")

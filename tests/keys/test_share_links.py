@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.models import Key, LinkUsed, NotRevealable, ShareLink
+from keys.models import Key, LinkExpired, LinkUsed, NotRevealable, ShareLink
 from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event, User
@@ -134,6 +134,17 @@ def test_no_link_is_made_to_a_network_key_or_a_revoked_one(acme_key: tuple[Key, 
     for key in (revoked, of_network):
         with pytest.raises(NotRevealable):
             ShareLink.make(key, by=SETUP)
+
+
+def test_a_link_that_was_closed_a_moment_ago_does_not_show_its_key(shared: tuple[ShareLink, str]) -> None:
+    opened = ShareLink.objects.select_related("key__partner").get()
+    assert shared[0].end()
+
+    with pytest.raises(LinkExpired):
+        opened.view(by=SETUP)
+
+    assert opened.was_ended
+    assert ShareLink.objects.get().viewed_at is None
 
 
 @pytest.mark.django_db(transaction=True)
