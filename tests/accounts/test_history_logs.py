@@ -63,6 +63,20 @@ def test_what_changed_is_readable(client: Client, acme: Partner) -> None:
     assert rows(client)[0]["Details"] == "status: active → paused website: nothing → https://acme.example"
 
 
+def test_a_key_that_somebody_has_pasted_where_none_belongs_is_not_kept(client: Client, vera: User) -> None:
+    pasted = f"https://acme.example/?key=lk_aff_{'k' * 38}"
+    partner = Partner.create(by=Actor.of(vera), name=f"Acme lk_net_{'n' * 38}")
+    partner.change(by=Actor.of(vera), notes=pasted)
+    leave(EventKind.KEY_RENAMED, by=Actor.of(vera), details={"label": [pasted, {"was": pasted}], "times": 2})
+
+    said = str(list(Event.objects.values()))
+
+    assert "kkkk" not in said
+    assert "nnnn" not in said
+    assert said.count("lk_aff_[redacted]") == 3
+    assert Event.objects.latest("pk").details["times"] == 2
+
+
 def test_who_viewed_as_somebody_else_is_named(client: Client, sonia: User, vera: User) -> None:
     leave(by=Actor.of(vera, impersonator=sonia))
 

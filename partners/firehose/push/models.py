@@ -31,6 +31,7 @@ from portal.notifications.models import Notification
 from portal.web.edits import ChangedMeanwhile
 from portal.web.ids import new_id
 from portal.web.sealing import seal, unseal
+from portal.web.secret import mentions_a_key
 
 PUSHING = Actor.system("The Firehose's push")
 LONGEST_URL = 2000
@@ -72,6 +73,8 @@ def check_url(url: str) -> None:
     """:raises Unfit: when it cannot be called, or may not be"""
     if len(url) > LONGEST_URL:
         raise Unfit(f"It has {len(url):,} characters, and may have {LONGEST_URL:,}.")
+    if mentions_a_key(url):
+        raise Unfit("It holds an API key. A push is signed instead. Leave it out, and have it replaced.")
     try:
         template = Template.parse(url)
         if template.macros:

@@ -19,6 +19,7 @@ from portal.accounts.models import Event
 from portal.notifications.kinds import Kind
 from portal.notifications.models import Notification
 from portal.web.edits import ChangedMeanwhile, changes_of
+from portal.web.secret import mentions_a_key
 
 if TYPE_CHECKING:
     from partners.postbacks.models.deliveries import AttemptQuerySet, Day, DeliveryQuerySet
@@ -31,6 +32,7 @@ LONGEST_DELAY_MS = 300_000
 # After so many failed attempts in a row nobody seems to be there any more.
 FAILURES_TO_PAUSE = 10
 RULED = ("partner", "offer", "delivery_method", "url", "html_code", "delay_ms")
+HOLDS_A_KEY = "It holds an API key, for whoever is called and whoever reads it. Leave it out, and have it replaced."
 
 
 class Unfit(Exception):
@@ -354,6 +356,8 @@ def check_url(url: str, *, needed: bool) -> None:
         return
     if len(url) > LONGEST_URL:
         raise Unfit("url", f"It has {len(url):,} characters, and may have {LONGEST_URL:,}.")
+    if mentions_a_key(url):
+        raise Unfit("url", HOLDS_A_KEY)
     try:
         template = Template.parse(url)
         POSTBACK.demand(template)
@@ -369,3 +373,5 @@ def check_html(html_code: str, *, needed: bool) -> None:
         raise Unfit("html_code", "Say which HTML is shown.")
     if len(html_code) > LONGEST_HTML:
         raise Unfit("html_code", f"It has {len(html_code):,} characters, and may have {LONGEST_HTML:,}.")
+    if mentions_a_key(html_code):
+        raise Unfit("html_code", HOLDS_A_KEY)

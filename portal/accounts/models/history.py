@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from portal.accounts.events import EventKind
 from portal.accounts.partners import partners
+from portal.web.secret import redact
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -114,7 +115,10 @@ class Event(models.Model):
         partner: models.Model | None = None,
         details: dict[str, Any] | None = None,
     ) -> Event:
-        """Leaves the event; the caller's transaction makes it stand or fall with the change."""
+        """Leaves the event; the caller's transaction makes it stand or fall with the change.
+
+        Somebody may have pasted a key where no key belongs, such as into notes; it goes no further.
+        """
         return cls.objects.create(
             kind=kind,
             actor_id=by.user.pk if by.user else None,
@@ -125,12 +129,21 @@ class Event(models.Model):
             subject_type=subject._meta.model_name or "",
             # A composite key is no number: its label and the details say which row it was.
             subject_id=subject.pk if isinstance(subject.pk, int) else None,
-            subject_label=str(subject)[:200],
+            subject_label=redact(str(subject))[:200],
             partner_id=partner.pk if partner else None,
-            partner_label=str(partner or "")[:200],
+            partner_label=redact(str(partner or ""))[:200],
             ip=str(by.ip) if by.ip else None,
-            details=details or {},
+            details=without_keys(details or {}),
         )
+
+
+def without_keys(value: Any) -> Any:
+    """Texts, and all of them in lists and mappings, with what looks like a key replaced."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list | tuple):
+        return [without_keys(each) for each in value]
+    return {name: without_keys(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def in_words(value: Any) -> str:

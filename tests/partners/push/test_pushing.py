@@ -393,6 +393,7 @@ def test_a_test_is_signed_says_what_it_is_and_moves_nothing(added: tuple[Push, s
     [
         ("http://events.example.com/", "https://"),
         ("https://127.0.0.1/", "private network"),
+        (f"https://events.example.com/?key=lk_aff_{'k' * 38}", "holds an API key"),
         ("https://[::1]/", "private network"),
         ("https://localhost/", "inside one network"),
         ("https://db.internal/", "inside one network"),
