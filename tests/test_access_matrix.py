@@ -31,7 +31,7 @@ from partners.billing.models import Invoice, Item, Payment, Period
 from partners.firehose.models import Firehose
 from partners.firehose.push.models import Push
 from partners.models import Flag, Partner
-from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
+from partners.offers.models import Advertiser, Category, Creative, Offer, PayoutType, Terms
 from partners.postbacks.models import Attempt, Delivery, Postback
 from partners.traffic.models import TrafficBlock, TrafficControl
 from portal.accounts.models import Role, User
@@ -118,6 +118,9 @@ def objects(
         "payout_id": str(offer.payouts.get().pk),
         "terms_id": str(offer.pay_partner(acme, Terms(PayoutType.CPA, Decimal(12)), by=SETUP).pk),
         "url_id": str(offer.add_url(name="Sale", destination_url="https://acme.example/", by=SETUP).pk),
+        "creative_id": str(
+            offer.add_creative(name="Text", creative_type=Creative.Type.TEXT, html_code="Buy", by=SETUP).pk
+        ),
         "coupon_id": str(offer.add_coupon(code="ACME", by=SETUP).pk),
         "postback_id": str(attempt.postback_id),
         "delivery_id": str(attempt.delivery_id),

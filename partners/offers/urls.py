@@ -22,7 +22,15 @@ urlpatterns: list[URLPattern] = [
     path("offers/<int:offer_id>/terms/<int:terms_id>/end/", parts.end_terms, name="end_terms"),
     path("offers/<int:offer_id>/landing-pages/add/", parts.add_landing_page, name="add_landing_page"),
     path("offers/<int:offer_id>/landing-pages/<int:url_id>/", parts.change_landing_page, name="change_landing_page"),
+    path(
+        "offers/<int:offer_id>/landing-pages/<int:url_id>/withdraw/",
+        parts.withdraw_landing_page,
+        name="withdraw_landing_page",
+    ),
     path("offers/<int:offer_id>/creatives/add/", parts.add_creative, name="add_creative"),
+    path(
+        "offers/<int:offer_id>/creatives/<int:creative_id>/withdraw/", parts.withdraw_creative, name="withdraw_creative"
+    ),
     path("offers/<int:offer_id>/coupons/add/", parts.add_coupon, name="add_coupon"),
     path("offers/<int:offer_id>/coupons/<int:coupon_id>/withdraw/", parts.withdraw_coupon, name="withdraw_coupon"),
     path("my/offers/", own.offers, name="own"),

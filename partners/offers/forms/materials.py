@@ -11,7 +11,7 @@ from django.core.validators import RegexValidator
 from partners.models import Partner
 from partners.offers.forms.fields import DayField, DestinationField, WebAddressField
 from partners.offers.forms.terms import PartnerChoice
-from partners.offers.models import CodeIsTaken, Creative, NameIsTaken, Offer, OfferUrl
+from partners.offers.models import AlreadyWithdrawn, CodeIsTaken, Creative, NameIsTaken, Offer, OfferUrl
 from portal.web.edits import ChangedMeanwhile
 from portal.web.submissions import SubmittedOnce
 
@@ -48,6 +48,8 @@ class LandingPageForm(forms.Form):
             self.add_error("name", "Another landing page of this offer has that name.")
         except ChangedMeanwhile as moved:
             self.refuse(moved.current)
+        except AlreadyWithdrawn:
+            self.add_error(None, "Somebody else withdrew this landing page: links do not lead there any more.")
         return self.is_valid()
 
     def refuse(self, current: Any) -> None:

@@ -17,7 +17,6 @@ from partners.offers.models.payouts import (
     TermsMoved,
 )
 from partners.offers.models.promotions import (
-    AlreadyWithdrawn,
     CodeIsTaken,
     CouponCode,
     Deal,
@@ -26,6 +25,7 @@ from partners.offers.models.promotions import (
     Standing,
 )
 from partners.offers.models.uniqueness import AlreadySubmitted
+from partners.offers.models.withdrawing import AlreadyWithdrawn, Withdrawable
 
 __all__ = [
     "Advertiser",
@@ -55,4 +55,5 @@ __all__ = [
     "Standing",
     "Terms",
     "TermsMoved",
+    "Withdrawable",
 ]

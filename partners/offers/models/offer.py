@@ -65,8 +65,8 @@ class OfferQuerySet(models.QuerySet["Offer"]):
             .prefetch_related(
                 Prefetch("payouts", OfferPayout.objects.for_answer(partner)),
                 Prefetch("applications", partner.applications.all(), to_attr="own_applications"),
-                "urls",
-                "creatives",
+                Prefetch("urls", OfferUrl.objects.kept()),
+                Prefetch("creatives", Creative.objects.kept()),
             )
             .order_by("pk")
         )
@@ -82,8 +82,8 @@ class OfferQuerySet(models.QuerySet["Offer"]):
             .prefetch_related(
                 Prefetch("payouts", OfferPayout.objects.for_network_answer()),
                 Prefetch("applications", Application.objects.none(), to_attr="own_applications"),
-                "urls",
-                "creatives",
+                Prefetch("urls", OfferUrl.objects.kept()),
+                Prefetch("creatives", Creative.objects.kept()),
             )
             .order_by("pk")
         )

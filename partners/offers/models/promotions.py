@@ -15,6 +15,7 @@ from django.db.models.functions import Upper
 from django.utils.timezone import now
 
 from partners.models import Partner
+from partners.offers.models.withdrawing import Withdrawable, WithdrawableQuerySet, withdrawal_constraint
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.currencies import currency_choices
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 NOTHING = Decimal(0)
 BATCH_SIZE = 1000
-
-
-class AlreadyWithdrawn(Exception):
-    """It was withdrawn before, perhaps by someone else a moment ago."""
 
 
 class CodeIsTaken(Exception):
@@ -60,23 +57,18 @@ def lasting_constraints(name: str) -> list[models.CheckConstraint]:
             condition=Q(valid_from=None) | Q(valid_to=None) | Q(valid_to__gte=F("valid_from")),
             name=f"{name}_ends_after_it_begins",
         ),
-        models.CheckConstraint(
-            condition=Q(withdrawn_at=None, withdrawn_by="") | (Q(withdrawn_at__isnull=False) & ~Q(withdrawn_by="")),
-            name=f"{name}_withdrawn_at_and_by",
-        ),
+        withdrawal_constraint(name),
     ]
 
 
-class Lasting(models.Model):
+class Lasting(Withdrawable):
     """Something that holds from its first day to its last, where the network is, unless it is withdrawn before."""
 
     valid_from = models.DateField(null=True)
     valid_to = models.DateField(null=True)
-    withdrawn_at = models.DateTimeField(null=True)
-    withdrawn_by = models.CharField(max_length=200, blank=True, default="")
     created_at = models.DateTimeField(default=now)
 
-    class Meta:
+    class Meta(Withdrawable.Meta):
         abstract = True
 
     def standing(self, today: date) -> Standing:
@@ -86,21 +78,10 @@ class Lasting(models.Model):
             return Standing.UPCOMING
         return Standing.EXPIRED if self.valid_to is not None and self.valid_to < today else Standing.ACTIVE
 
-    def _withdraw(self, kind: EventKind, *, partner: Partner | None, by: Actor) -> None:
-        withdrawal = {"withdrawn_at": now(), "withdrawn_by": by.full_label}
-        if not type(self)._default_manager.filter(pk=self.pk, withdrawn_at=None).update(**withdrawal):
-            raise AlreadyWithdrawn
-        for field, value in withdrawal.items():
-            setattr(self, field, value)
-        Event.record(kind, by=by, subject=self, partner=partner)
 
-
-class DealQuerySet(models.QuerySet["Deal"]):
+class DealQuerySet(WithdrawableQuerySet["Deal"]):
     def of(self, offers: models.QuerySet[models.Model]) -> Self:
         return self.filter(offer__in=offers)
-
-    def kept(self) -> Self:
-        return self.filter(withdrawn_at=None)
 
     def standing(self, standing: Standing, today: date) -> Self:
         return self.filter(standing_is(standing, today))
@@ -156,22 +137,17 @@ class Deal(Lasting):
     def __str__(self) -> str:
         return self.name
 
-    @transaction.atomic
     def withdraw(self, *, by: Actor) -> None:
-        """:raises AlreadyWithdrawn: when someone was faster"""
-        self._withdraw(EventKind.DEAL_WITHDRAWN, partner=None, by=by)
+        self._withdraw(EventKind.DEAL_WITHDRAWN, by=by, details={"offer": str(self.offer)})
 
 
-class CouponCodeQuerySet(models.QuerySet["CouponCode"]):
+class CouponCodeQuerySet(WithdrawableQuerySet["CouponCode"]):
     def of(self, offers: models.QuerySet[models.Model]) -> Self:
         return self.filter(offer__in=offers)
 
     def usable_by(self, partner: Partner) -> Self:
         """Everybody's, and the partner's own; never another's."""
         return self.filter(Q(partner=None) | Q(partner=partner))
-
-    def kept(self) -> Self:
-        return self.filter(withdrawn_at=None)
 
     def standing(self, standing: Standing, today: date) -> Self:
         return self.filter(standing_is(standing, today))
@@ -218,10 +194,8 @@ class CouponCode(Lasting):
     def __str__(self) -> str:
         return self.code
 
-    @transaction.atomic
     def withdraw(self, *, by: Actor) -> None:
-        """:raises AlreadyWithdrawn: when someone was faster"""
-        self._withdraw(EventKind.COUPON_WITHDRAWN, partner=self.partner, by=by)
+        self._withdraw(EventKind.COUPON_WITHDRAWN, by=by, partner=self.partner, details={"offer": str(self.offer)})
 
 
 class ProductFeedQuerySet(models.QuerySet["ProductFeed"]):

@@ -89,7 +89,9 @@ def detail(request: UserRequest, offer_id: int) -> HttpResponse:
         "offer": offer,
         "applications": ApplicationTable(offer.applications.select_related("partner").pending_first()),
         "own_terms": OwnTermsTable(terms.order_by("partner__name", "pk")),
-        "codes": [(creative, creative.html_code) for creative in offer.creatives.all()],
+        "codes": [(creative, creative.html_code) for creative in offer.creatives.kept()],
+        "withdrawn_creatives": offer.creatives.exclude(withdrawn_at=None).kept_first(),
+        "landing_pages": offer.urls.kept_first(),
         "api_request": curl("GET", f"/networks/offers/{offer.pk}"),
         "coupons": CouponTable(offer.coupon_codes.for_review()),
     }

@@ -22,7 +22,14 @@ from partners.offers.forms import (
     PartnerTermsForm,
     PayoutForm,
 )
-from partners.offers.models import AlreadyEnded, AlreadySubmitted, AlreadyWithdrawn, Offer, PartnerPayout
+from partners.offers.models import (
+    AlreadyEnded,
+    AlreadySubmitted,
+    AlreadyWithdrawn,
+    Offer,
+    PartnerPayout,
+    Withdrawable,
+)
 from portal.accounts.rights import CHANGE_PARTNERS
 from portal.web.access import requires
 from portal.web.htmx import done, render_page
@@ -32,6 +39,17 @@ from portal.web.requests import UserRequest
 def done_with(request: UserRequest, offer: Offer, said: str, *, level: int = messages.SUCCESS) -> HttpResponse:
     messages.add_message(request, level, said)
     return done(request, redirect_to=reverse("offers:detail", args=[offer.pk]), event="offer:changed")
+
+
+def withdraw(request: UserRequest, offer: Offer, thing: Withdrawable, says: str) -> HttpResponse:
+    """Withdraws what belongs to the offer once the dialog that ``says`` what follows is confirmed."""
+    if request.method != "POST":
+        return answer(request, "offers/withdraw.html", offer, f"Withdraw {thing}?", thing=thing, says=says)
+    try:
+        thing.withdraw(by=request.actor)
+    except AlreadyWithdrawn:
+        return done_with(request, offer, f"{thing} was withdrawn before. Nothing changed.", level=messages.INFO)
+    return done_with(request, offer, f"{thing} was withdrawn.")
 
 
 def sent_twice(earlier: AlreadySubmitted) -> str:
@@ -138,6 +156,16 @@ def change_landing_page(request: UserRequest, offer_id: int, url_id: int) -> Htt
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(CHANGE_PARTNERS)
 @never_cache
+def withdraw_landing_page(request: UserRequest, offer_id: int, url_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    url = get_object_or_404(offer.urls, pk=url_id)
+    says = "Partners can no longer choose it. Its links lead to the offer’s own page from the next click on."
+    return withdraw(request, offer, url, says)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
 def add_creative(request: UserRequest, offer_id: int) -> HttpResponse:
     offer = get_object_or_404(Offer, pk=offer_id)
     form = CreativeForm(request.POST or None)
@@ -148,6 +176,16 @@ def add_creative(request: UserRequest, offer_id: int) -> HttpResponse:
     except AlreadySubmitted as earlier:
         return done_with(request, offer, sent_twice(earlier), level=messages.INFO)
     return done_with(request, offer, f"Partners can promote {offer} with {creative} now.")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(CHANGE_PARTNERS)
+@never_cache
+def withdraw_creative(request: UserRequest, offer_id: int, creative_id: int) -> HttpResponse:
+    offer = get_object_or_404(Offer, pk=offer_id)
+    creative = get_object_or_404(offer.creatives, pk=creative_id)
+    says = "Partners can no longer take it. Where it is shown its links go on working, and reports still name it."
+    return withdraw(request, offer, creative, says)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -167,10 +205,5 @@ def add_coupon(request: UserRequest, offer_id: int) -> HttpResponse:
 def withdraw_coupon(request: UserRequest, offer_id: int, coupon_id: int) -> HttpResponse:
     offer = get_object_or_404(Offer, pk=offer_id)
     coupon = get_object_or_404(offer.coupon_codes.for_review(), pk=coupon_id)
-    if request.method != "POST":
-        return answer(request, "offers/withdraw_coupon.html", offer, f"Withdraw {coupon}?", coupon=coupon)
-    try:
-        coupon.withdraw(by=request.actor)
-    except AlreadyWithdrawn:
-        return done_with(request, offer, f"Somebody else withdrew {coupon} a moment ago.", level=messages.INFO)
-    return done_with(request, offer, f"{coupon} was withdrawn.")
+    whose = f"Sales with it are no longer {coupon.partner}’s" if coupon.partner else "Partners no longer see it"
+    return withdraw(request, offer, coupon, f"{whose}, and the code is free for another coupon.")

@@ -42,7 +42,8 @@ class Footing:
     caps: Caps
     has_blocks: bool
     has_controls: bool
-    # Of the URLs, products and creatives that the batch asks for, those that are the offer's own.
+    # Of the URLs, products and creatives that the batch asks for, those that are the offer's own. A URL that was
+    # withdrawn is none; a creative that was is one, for reports tell who still shows it.
     urls: dict[str, str]
     # Of a product its page, and the one for telephones, if there is one.
     products: dict[str, tuple[str, str]]
@@ -79,7 +80,7 @@ SELECT partner.id, offer.id, partner.status = 'active', offer.name, offer.status
     ),
     CASE WHEN cardinality(%s::bigint[]) > 0 THEN (
         SELECT json_object_agg(url.id, url.destination_url) FROM offers_offerurl url
-        WHERE url.offer_id = offer.id AND url.id = ANY (%s::bigint[])
+        WHERE url.offer_id = offer.id AND url.id = ANY (%s::bigint[]) AND url.withdrawn_at IS NULL
     ) END,
     CASE WHEN cardinality(%s::bigint[]) > 0 THEN (
         SELECT json_object_agg(item.id, json_build_array(item.url_link, item.url_link_mobile))

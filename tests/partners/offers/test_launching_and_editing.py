@@ -414,6 +414,7 @@ def test_what_belongs_to_another_offer_is_not_found(client: Client, launch: Laun
     offer, other = launch("Candles"), launch("Lamps")
     terms = offer.pay_partner(acme, Terms(PayoutType.CPA, Decimal(12)), by=SETUP)
     url = offer.add_url(name="Sale", destination_url="https://candles.example/", by=SETUP)
+    creative = offer.add_creative(name="Text", creative_type=Creative.Type.TEXT, html_code="Light up", by=SETUP)
     coupon = offer.add_coupon(code="GLOW", by=SETUP)
 
     for path in (
@@ -421,6 +422,8 @@ def test_what_belongs_to_another_offer_is_not_found(client: Client, launch: Laun
         f"terms/{terms.pk}/",
         f"terms/{terms.pk}/end/",
         f"landing-pages/{url.pk}/",
+        f"landing-pages/{url.pk}/withdraw/",
+        f"creatives/{creative.pk}/withdraw/",
         f"coupons/{coupon.pk}/withdraw/",
     ):
         assert client.get(f"/offers/{offer.pk}/{path}").status_code == 200

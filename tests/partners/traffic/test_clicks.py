@@ -158,6 +158,16 @@ def test_a_link_may_name_one_of_the_offers_other_urls(acme: Partner, boots: Offe
     assert last().offer_url_id == sale.pk
 
 
+def test_a_link_to_a_url_that_was_withdrawn_leads_to_the_offers_own(acme: Partner, boots: Offer) -> None:
+    sale = boots.add_url(name="Sale", destination_url="https://sale.example/?c={transaction_id}", by=SETUP)
+    sale.withdraw(by=SETUP)
+
+    response = click(acme, boots, {"url_id": sale.pk, "sub1": "mail"})
+
+    assert urlsplit(response["Location"]).netloc == "shop.example"
+    assert (last().offer_url_id, last().error_code, last().sub1) == (0, 0, "mail")
+
+
 @pytest.mark.parametrize("said", ["another's", "999999", "-1", "abc", "9" * 30, "１２", ""])
 def test_a_link_that_names_no_url_of_the_offer_leads_to_its_own(acme: Partner, boots: Offer, said: str) -> None:
     if said == "another's":
@@ -179,6 +189,16 @@ def test_a_click_keeps_a_creative_of_its_own_offer_alone(acme: Partner, boots: O
         kept.append(last().creative_id)
 
     assert kept == [own.pk, 0, 0]
+
+
+def test_a_click_on_a_creative_that_was_withdrawn_is_told_by_it(acme: Partner, boots: Offer) -> None:
+    banner = boots.add_creative(name="Own", creative_type=Creative.Type.TEXT, html_code="Buy", by=SETUP)
+    banner.withdraw(by=SETUP)
+
+    response = click(acme, boots, {"creative_id": banner.pk})
+
+    assert urlsplit(response["Location"]).netloc == "shop.example"
+    assert (last().creative_id, last().error_code) == (banner.pk, 0)
 
 
 def test_a_link_to_a_product_leads_to_its_page_with_the_clicks_number(acme: Partner, boots: Offer) -> None:
