@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
 from django.utils import timezone
 
 from apilog.models import LoggedCall, action_name, outcome_name
-from apilog.search import Search, actions_between
+from apilog.search import Search, actions_between, actions_of
 from keys.gate import Outcome
 from keys.models import Key
 from keys.networks import HostBitsSet, parse_network
@@ -27,6 +28,9 @@ STATUS_CHOICES = [
     *[(str(status), str(status)) for status in (200, 201, 204, 400, 401, 403, 404, 405, 413, 418, 429, 500, 503)],
 ]
 MOST_SUGGESTED = 3
+# Beyond these the arithmetic of moments overflows, and a histogram has bars without number; and there are no calls.
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+OUT_OF_RANGE = "Enter a date of the years 2000 to 2099."
 
 
 class MomentField(forms.DateTimeField):
@@ -34,6 +38,7 @@ class MomentField(forms.DateTimeField):
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
     default_error_messages: ClassVar = {"invalid": "Enter a date and time such as 2026-03-01 14:30."}
+    default_validators: ClassVar = [MinValueValidator(FIRST, OUT_OF_RANGE), MaxValueValidator(LAST, OUT_OF_RANGE)]
 
 
 class OwnCallFilter(forms.Form):
@@ -78,7 +83,10 @@ class OwnCallFilter(forms.Form):
         self.order_fields(self.field_order)
 
     def action_choices(self) -> list[tuple[str, str]]:
-        actions = set(actions_between(self.now - LENGTHS["week"], self.now))
+        start = self.now - LENGTHS["week"]
+        # What others call is none of a partner's business, not even its name.
+        owner = self.owner
+        actions = set(actions_of(owner.pk, start) if owner is not None else actions_between(start, self.now))
         if chosen := str(self.data.get("action", ""))[:80]:
             actions.add(chosen)
         return [("", "Any"), *[(action, action_name(action)) for action in sorted(actions)]]

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apilog.dry_run import dry_run as allowlist_dry_run
 from apilog.explanations import explanation_of
 from apilog.exports import COLUMNS, exported
-from apilog.forms import CallFilter, OwnCallFilter, RetentionForm
+from apilog.forms import FIRST, LAST, CallFilter, OwnCallFilter, RetentionForm
 from apilog.histogram import draw, histogram_of
 from apilog.meter import meter_of
 from apilog.models import LoggedCall, LoggedCallQuerySet, name_keys_and_partners
@@ -244,9 +244,12 @@ def position(request: HttpRequest, name: str) -> UUID | None:
 
 def moment(request: HttpRequest, name: str) -> datetime:
     try:
-        return datetime.fromtimestamp(float(request.GET[name]), tz=UTC)
+        named = datetime.fromtimestamp(float(request.GET[name]), tz=UTC)
     except (KeyError, ValueError, OverflowError, OSError):
         raise Http404 from None
+    if not FIRST <= named <= LAST:
+        raise Http404
+    return named
 
 
 def whole(request: HttpRequest, name: str) -> int:

@@ -94,6 +94,8 @@ def test_following_can_be_turned_on_and_off_by_links_alone(nadia: User, log: Log
     assert not again.has("call-tail")
 
 
-@pytest.mark.parametrize("query", ["", "since=yesterday&told=1", "since=1e400&told=1", "since=1&told=1&ip=x"])
+@pytest.mark.parametrize(
+    "query", ["", "since=yesterday&told=1", "since=1e400&told=1", "since=-6e10&told=1", "since=1&told=1&ip=x"]
+)
 def test_a_tail_that_makes_no_sense_is_not_found(nadia: User, browse: Browse, query: str) -> None:
     assert browse(nadia).get(f"{TAIL}?{query}").status_code == 404

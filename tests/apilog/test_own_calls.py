@@ -61,6 +61,20 @@ def test_what_only_the_network_may_ask_changes_nothing_for_a_partner(
     assert not found.element.select("[data-tail]")
 
 
+def test_what_others_have_called_is_not_offered_as_a_filter(
+    paul: User, acme_key: tuple[Key, str], others_key: Key, log: Log, browse: Browse
+) -> None:
+    network_key, _ = Key.generate_network_key(by=SETUP, replacing=None)
+    for key, action in [(acme_key[0], "read_network"), (others_key, "export_report"), (network_key, "issue_api_key")]:
+        log(key, action=action)
+    log(acme_key[0], action="")
+
+    found = page(browse(paul).get("/account/api/calls/"))
+
+    offered = [option["value"] for option in found.element.select("select[name=action] option")]
+    assert offered == ["", "read_network"]
+
+
 def test_another_partners_key_is_no_filter(paul: User, others_key: Key, acme: Partner, browse: Browse) -> None:
     reader = browse(paul)
 

@@ -185,6 +185,8 @@ def test_from_and_to_are_read_in_the_networks_time_zone(nadia: User, log: Log, b
         ({"partner": "Nobody Inc"}, "Partner: There is no partner “Nobody Inc”."),
         ({"key": "zzzz"}, "Key: There is no key “zzzz”."),
         ({"from": "yesterday"}, "From: Enter a date and time"),
+        ({"from": "0001-01-01T00:00:00"}, "From: Enter a date of the years 2000 to 2099."),
+        ({"to": "9999-12-31T23:59:59"}, "To: Enter a date of the years 2000 to 2099."),
         ({"from": "2026-03-02T00:00", "to": "2026-03-01T00:00"}, "To: “To” must be later than “From”."),
         ({"status": "teapot"}, "Status: Select a valid choice. teapot is not one of the available choices."),
         ({"outcome": "fine"}, "Outcome: Select a valid choice."),
