@@ -38,7 +38,10 @@ class MomentField(forms.DateTimeField):
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
     default_error_messages: ClassVar = {"invalid": "Enter a date and time such as 2026-03-01 14:30."}
-    default_validators: ClassVar = [MinValueValidator(FIRST, OUT_OF_RANGE), MaxValueValidator(LAST, OUT_OF_RANGE)]
+
+    def __init__(self, *, label: str) -> None:
+        bounds = [MinValueValidator(FIRST, OUT_OF_RANGE), MaxValueValidator(LAST, OUT_OF_RANGE)]
+        super().__init__(label=label, required=False, validators=bounds)
 
 
 class OwnCallFilter(forms.Form):
@@ -77,8 +80,8 @@ class OwnCallFilter(forms.Form):
         self.now = now or timezone.now()
         self.owner = owner
         # `from` is no name in Python's own grammar.
-        self.fields["from"] = MomentField(label="From", required=False)
-        self.fields["to"] = MomentField(label="To", required=False)
+        self.fields["from"] = MomentField(label="From")
+        self.fields["to"] = MomentField(label="To")
         self.fields["action"].choices = self.action_choices()  # type: ignore[attr-defined]
         self.order_fields(self.field_order)
 
