@@ -20,7 +20,7 @@ if (dialog) {
       .map((wanted) => body.querySelector(wanted))
       .find(Boolean)
       ?.focus();
-    // Once the swap has settled htmx would focus this field again, from under whoever types into another by then.
+    // htmx would focus the first of these after the swap, and not what has to be corrected.
     body.querySelectorAll("[autofocus]").forEach((start) => start.removeAttribute("autofocus"));
   });
 

@@ -202,3 +202,24 @@ def test_a_refused_dialog_leaves_the_focus_on_what_has_to_be_corrected(
 
     expect(page.locator("body[data-settled]")).to_be_attached()
     assert dialog.get_by_label("Fixed addresses").evaluate("field => field === document.activeElement")
+
+
+def test_a_dialog_is_htmx_s_own_from_the_moment_it_is_there(
+    page: Page, sign_in: SignIn, acme: Partner, amir: User
+) -> None:
+    sign_in(page, amir)
+    page.goto(f"/partners/{acme.pk}/api/")
+    # Faster than anybody: sent as soon as the form is in the page.
+    page.evaluate("""new MutationObserver((_, observer) => {
+      const form = document.querySelector("#dialog form");
+      if (!form) return;
+      observer.disconnect();
+      form.querySelector("[name=label]").value = "Nightly import";
+      form.requestSubmit();
+    }).observe(document.getElementById("dialog-body"), { childList: true })""")
+
+    page.locator("#add-key").click()
+
+    expect(page.get_by_role("dialog").get_by_role("heading", name="Send it safely")).to_be_visible()
+    expect(page.locator("#key-table")).to_contain_text("Nightly import")
+    assert page.url.endswith(f"/partners/{acme.pk}/api/")
