@@ -64,6 +64,7 @@ def test_a_manager_raises_an_invoice_and_has_it_paid(
     page.get_by_label("First day").fill("2025-02-01")
     page.get_by_label("Last day").fill("2025-02-28")
     page.get_by_label("Last day").blur()
+    expect(page.get_by_role("heading", name="February 2025")).to_be_visible()
 
     page.get_by_role("button", name="Raise invoice over 12.50 USD").click()
     expect(page.get_by_text("was raised for February 2025.")).to_be_visible()

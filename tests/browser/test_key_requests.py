@@ -9,7 +9,7 @@ from keys.networks import parse_network
 from keys.secret import is_well_formed
 from partners.models import Partner
 from portal.accounts.models import User
-from tests.browser.conftest import OpenPage, SignIn
+from tests.browser.conftest import PATIENCE, OpenPage, SignIn
 from tests.browser.test_accessibility import complaints
 from tests.conftest import SETUP
 
@@ -66,9 +66,9 @@ def test_a_partner_requests_a_key_which_is_approved_and_copied(
     expect(partner_side.get_by_text("Copied")).to_be_visible()
     secret: str = partner_side.evaluate("navigator.clipboard.readText()")
     assert is_well_formed(secret)
-    answer = httpx.get(
-        f"{live_server.url}/v1/affiliates/affiliate", headers={"Authorization": f"Bearer {secret}"}, trust_env=False
-    )
+    path = f"{live_server.url}/v1/affiliates/affiliate"
+    headers = {"Authorization": f"Bearer {secret}"}
+    answer = httpx.get(path, headers=headers, timeout=PATIENCE, trust_env=False)
     assert answer.status_code == 200
     assert paul.notifications.filter(kind="key_request.decided").count() == 1
 

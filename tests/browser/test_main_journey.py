@@ -7,7 +7,7 @@ from pytest_django.live_server_helper import LiveServer
 from keys.secret import is_well_formed
 from partners.models import Partner
 from portal.accounts.models import User
-from tests.browser.conftest import OpenPage, SignIn
+from tests.browser.conftest import PATIENCE, OpenPage, SignIn
 from tests.conftest import PASSWORD
 
 KINDS = ("Key issued", "Key revealed", "Key revoked")
@@ -23,7 +23,8 @@ def test_a_key_is_issued_copied_used_and_revoked(
 ) -> None:
     def call(secret: str) -> int:
         path = f"{live_server.url}/v1/affiliates/affiliate"
-        return httpx.get(path, headers={"Authorization": f"Bearer {secret}"}, trust_env=False).status_code
+        headers = {"Authorization": f"Bearer {secret}"}
+        return httpx.get(path, headers=headers, timeout=PATIENCE, trust_env=False).status_code
 
     # Amir signs in and finds the partner.
     network_side = open_page()

@@ -85,6 +85,7 @@ def test_the_screens_of_the_push_pass_axe_in_both_schemes(
     sign_in(page, paul)
     page.goto(f"{own}secret/")
     page.get_by_role("button", name="Make it").click()
+    expect(page.locator("#push-secret")).to_contain_text("fhs_")
     found += [f"secret: {complaint}" for complaint in complaints(page)]
 
     assert not found, "\n".join(found)

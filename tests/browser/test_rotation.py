@@ -9,7 +9,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from keys.models import Key
 from portal.accounts.models import User
-from tests.browser.conftest import OpenPage, SignIn
+from tests.browser.conftest import PATIENCE, OpenPage, SignIn
 from tests.browser.test_accessibility import complaints
 from tests.conftest import SETUP
 
@@ -26,7 +26,8 @@ def test_a_key_is_rotated_its_successor_used_and_the_old_one_expires(
 
     def call(secret: str) -> int:
         path = f"{live_server.url}/v1/affiliates/affiliate"
-        return httpx.get(path, headers={"Authorization": f"Bearer {secret}"}, trust_env=False).status_code
+        headers = {"Authorization": f"Bearer {secret}"}
+        return httpx.get(path, headers=headers, timeout=PATIENCE, trust_env=False).status_code
 
     # Amir rotates the key that is in use.
     assert call(old_secret) == 200
