@@ -65,6 +65,26 @@ def test_a_manager_chooses_conversions_and_decides_over_them(
     assert "invalid" in statuses(pending)
 
 
+def test_what_is_typed_while_a_filter_is_answered_is_kept(
+    page: Page, sign_in: SignIn, pending: list[Conversion], vera: User
+) -> None:
+    sign_in(page, vera)
+    page.goto("/conversions/")
+    page.evaluate("""
+      document.addEventListener("htmx:beforeSend", () => { document.querySelector("[name=q]").value = "A-1"; });
+      document.addEventListener("htmx:afterRequest", () => { document.body.dataset.answered = true; });
+    """)
+    search = page.get_by_role("searchbox", name="Search")
+
+    page.get_by_label("Status").select_option("Pending")
+
+    expect(page.locator("body[data-answered]")).to_be_attached()
+    expect(search).to_have_value("A-1")
+    search.press("Enter")
+    expect(page.get_by_role("checkbox", name="Choose the conversion")).to_have_count(1)
+    expect(page.get_by_label("Status")).to_have_value("pending")
+
+
 def test_without_scripts_a_decision_takes_its_pages(
     open_page: OpenPage, sign_in: SignIn, pending: list[Conversion], vera: User
 ) -> None:
