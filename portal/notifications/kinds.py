@@ -116,7 +116,7 @@ AUDIENCES: dict[Kind, Audience] = {
         own_page="keys:account",
         partner_page="keys:partner",
         is_always_mailed=True,
-        action="See your keys",
+        action="See the keys",
         own_advice="Integrations that use it are refused from now on; give them another key.",
         network_advice="Integrations that use it are refused from now on.",
     ),
