@@ -16,12 +16,15 @@ from psycopg.types.numeric import FloatLoader
 
 from partners.offers.models import Offer
 from partners.reporting.columns import COLUMNS, Column, Kind
+from partners.reporting.metrics import metrics_of
 from partners.reporting.question import Question
 from partners.reporting.rollups import sealed_days
 from partners.reporting.statement import Statement, key, utc_days
 from partners.traffic.models import Click, Conversion, Impression
 from portal.network.rates import Factor, factors_needed
-from portal.web.streams import Blocks, csv_out, csv_text, json_array
+from portal.web.csv_rows import CsvRow
+from portal.web.json_rows import Bare
+from portal.web.streams import Blocks, csv_out, json_array
 
 MOST_ROWS = 10_000
 # A series of a range up to this is by hour, a longer one by day.
@@ -180,18 +183,18 @@ def export_csv(question: Question) -> Blocks:
 
     :raises portal.network.rates.RateMissing: at once, when money cannot be converted into the question's currency
     """
-    return exported(question, csv_line, csv_out)
+    row = csv_row(question)
+    return exported(question, lambda _: sql.SQL(row.columns), partial(csv_out, row=row))
 
 
-def csv_line(statement: Statement) -> sql.Composable:
-    columns: list[tuple[str, str]] = []
-    for n, column in enumerate(statement.columns):
+def csv_row(question: Question) -> CsvRow:
+    fields: dict[str, str] = {}
+    for n, column in enumerate(question.columns):
         if column.has_label:
-            identity = f"{column.name}_{'unix' if column.is_time else 'id'}"
-            columns.append((csv_text(f"id{n}") if column.kind in TEXT_IDS else f"id{n}", identity))
-        columns.append((csv_text(f"label{n}"), column.name))
-    columns += [(metric.name, metric.name) for metric in statement.metrics]
-    return sql.SQL(", ").join(sql.SQL(f"{value} AS {{}}").format(sql.Identifier(name)) for value, name in columns)
+            identity = f"id{n}" if column.kind in TEXT_IDS else Bare(f"id{n}")
+            fields[f"{column.name}_{'unix' if column.is_time else 'id'}"] = identity
+        fields[column.name] = f"label{n}"
+    return CsvRow(fields | {name: Bare(name) for name in metrics_of(is_network=question.is_network)})
 
 
 def export_json(question: Question) -> Blocks:

@@ -9,28 +9,23 @@ from partners.api import ACCOUNT_STATUS
 from partners.models import Partner
 from partners.offers.models import Advertiser, Offer
 from partners.traffic.rows import (
-    AS_RECORDED,
     CLICK_FIELDS,
     CONVERSION_FIELDS,
     CONVERSION_OBJECTS,
-    CONVERSION_TEXTS,
     DEVICE,
     EVENTS_COUNT,
     GEOLOCATION,
     OFFER,
     WITH_HOLD,
-    Offered,
-    Question,
-    Selection,
+    FileShape,
     Shape,
     held,
     literal,
     money,
-    question,
 )
 from partners.traffic.search import CLICK_CRITERIA, CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, number
+from portal.web.csv_rows import CsvRow
 from portal.web.json_rows import Bare, Fields, JsonRow
-from portal.web.streams import csv_text
 
 STATUSES = " ".join(f"WHEN {literal(status)} THEN {literal(said)}" for status, said in ACCOUNT_STATUS.items())
 # LIMIT makes them look-ups for each row, as that of the offer is; see there.
@@ -83,7 +78,17 @@ CLICK: Fields = {
     },
 }
 CLICKS = Shape(JsonRow(CLICK), WITH_SIDES)
-CONVERSIONS = Shape(JsonRow(CONVERSION), WITH_SIDES)
+# With the names of both sides beside their numbers.
+CONVERSION_LINE = CsvRow(
+    {
+        **CONVERSION_COLUMNS,
+        "affiliate_name": "p.name",
+        "network_advertiser_id": Bare("coalesce(a.id, 0)"),
+        "advertiser_name": "a.name",
+        "events_count": EVENTS_COUNT,
+    }
+)
+CONVERSIONS = FileShape(JsonRow(CONVERSION), WITH_SIDES, line=CONVERSION_LINE)
 HOLDS = Shape(JsonRow(held(CONVERSION)), WITH_HOLD + WITH_SIDES)
 
 SIDES_SEARCHED = {
@@ -97,17 +102,3 @@ NETWORK_CONVERSION_ORDERS: Mapping[str, str] = {
     "revenue": "revenue",
     "network_affiliate_id": "partner_id",
 }
-
-
-def exported(selection: Selection, offered: Offered = AS_RECORDED) -> Question:
-    """The query of a CSV file of conversions: what a row has, with the names of both sides beside their numbers."""
-    texts = {**CONVERSION_TEXTS, "notes": "c.notes", "affiliate_name": "p.name", "advertiser_name": "a.name"}
-    values = {
-        **CONVERSION_COLUMNS,
-        "affiliate_name": "p.name",
-        "network_advertiser_id": "coalesce(a.id, 0)",
-        "advertiser_name": "a.name",
-        "events_count": EVENTS_COUNT,
-    }
-    columns = ", ".join(f'{csv_text(value) if name in texts else value} AS "{name}"' for name, value in values.items())
-    return question(selection, columns, WITH_SIDES, offered)

@@ -8,7 +8,7 @@ its offer.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,8 +23,9 @@ from partners.traffic.models.visits import SUBS
 from portal.network.countries import COUNTRIES
 from portal.network.currencies import DECIMALS
 from portal.network.rates import Factor
+from portal.web.csv_rows import CsvRow
 from portal.web.json_rows import Bare, Fields, JsonRow
-from portal.web.streams import copy_rows, csv_out, csv_text, json_array, stream
+from portal.web.streams import copy_rows, csv_out, json_array, stream
 
 
 def literal(text: str) -> str:
@@ -37,20 +38,13 @@ def hex_of(column: str) -> str:
 
 
 def unix(column: str) -> Bare:
-    return Bare(f"coalesce(floor(extract(epoch FROM {column}))::bigint, 0)")
-
-
-def decimals_of_the_currency() -> str:
-    """SQL for the decimals of the offer's currency; two, unless ours say otherwise."""
-    cases = "".join(
-        f" WHEN {literal(currency)} THEN {decimals}" for currency, decimals in DECIMALS.items() if decimals != 2
-    )
-    return f"CASE o.currency{cases} ELSE 2 END"
+    # Not extract(), which is numeric and takes three times as long. A double has the microseconds until 2106.
+    return Bare(f"coalesce(floor(date_part('epoch', {column}))::bigint, 0)")
 
 
 def money(column: str) -> Bare:
     """Rounded as ``portal.network.currencies.rounded`` does."""
-    return Bare(f"round({column} * o.factor, {decimals_of_the_currency()})")
+    return Bare(f"round({column} * o.factor, o.decimals)")
 
 
 def address(column: str) -> str:
@@ -64,7 +58,7 @@ def truth(condition: str) -> Bare:
 
 COUNTRY = f"coalesce({literal(json.dumps(COUNTRIES, ensure_ascii=False))}::jsonb ->> c.country_code, c.country_code)"
 # The market areas of the United States have numbers; what is none is left out.
-DMA = Bare("CASE WHEN c.dma ~ '^[0-9]{1,9}$' THEN c.dma::int ELSE 0 END")
+DMA = Bare("CASE WHEN c.dma <> '' AND c.dma ~ '^[0-9]{1,9}$' THEN c.dma::int ELSE 0 END")
 SUB_FIELDS = {sub: f"c.{sub}" for sub in SUBS}
 OFFER_ID = Bare("c.offer_id")
 OFFER: Fields = {"network_offer_id": OFFER_ID, "name": "o.name", "offer_status": "o.status"}
@@ -75,7 +69,19 @@ EVENTS_COUNT = Bare(f"""(
 )""")  # noqa: S608 -- the name of our table
 
 # Name to expression, in the order in which they are answered.
-CONVERSION_TEXTS = {
+CONVERSION_FIELDS = {
+    "conversion_id": hex_of("c.id"),
+    "transaction_id": hex_of("c.transaction_id"),
+    "conversion_unix_timestamp": unix("c.at"),
+    "click_unix_timestamp": unix("c.clicked_at"),
+    "updated_unix_timestamp": unix("c.updated_at"),
+    "network_offer_id": OFFER_ID,
+    "revenue": money("c.payout"),
+    "payout": money("c.payout"),
+    "sale_amount": money("c.sale_amount"),
+    "is_event": Bare("c.is_event"),
+    "is_view_through": Bare("c.is_view_through"),
+    "dma": DMA,
     **SUB_FIELDS,
     "source_id": "c.source_id",
     "revenue_type": "c.payout_type",
@@ -102,21 +108,6 @@ CONVERSION_TEXTS = {
     "status": "c.status",
     "error_message": "c.error_message",
     "offer_name": "o.name",
-}
-CONVERSION_FIELDS = {
-    "conversion_id": hex_of("c.id"),
-    "transaction_id": hex_of("c.transaction_id"),
-    "conversion_unix_timestamp": unix("c.at"),
-    "click_unix_timestamp": unix("c.clicked_at"),
-    "updated_unix_timestamp": unix("c.updated_at"),
-    "network_offer_id": OFFER_ID,
-    "revenue": money("c.payout"),
-    "payout": money("c.payout"),
-    "sale_amount": money("c.sale_amount"),
-    "is_event": Bare("c.is_event"),
-    "is_view_through": Bare("c.is_view_through"),
-    "dma": DMA,
-    **CONVERSION_TEXTS,
 }
 CONVERSION_OBJECTS: Fields = {
     "offer": {"network_offer_id": OFFER_ID, "name": "o.name"},
@@ -213,6 +204,13 @@ class Shape:
     joins: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileShape(Shape):
+    """What a file of the rows can also have: a line of each, with what it has itself and without the objects in it."""
+
+    line: CsvRow
+
+
 @dataclass(frozen=True, slots=True)
 class Offered:
     """The look-up of a row's offer, ``o``: it says in which currency amounts are, and what makes them so."""
@@ -221,14 +219,23 @@ class Offered:
     parameters: tuple[Any, ...] = ()
 
 
-CLICKS, IMPRESSIONS, CONVERSIONS = Shape(JsonRow(CLICK)), Shape(JsonRow(IMPRESSION)), Shape(JsonRow(CONVERSION))
+CLICKS, IMPRESSIONS = Shape(JsonRow(CLICK)), Shape(JsonRow(IMPRESSION))
+CONVERSIONS = FileShape(JsonRow(CONVERSION), line=CsvRow({**CONVERSION_FIELDS, "events_count": EVENTS_COUNT}))
 HOLDS = Shape(JsonRow(held(CONVERSION)), WITH_HOLD)
 OFFERS = Offer._meta.db_table
-# LIMIT makes it a look-up for each row. As a plain join it is hashed, which loses the order of the index that the rows
-# come from: a stream then sorts all of them, on disk, before its first one.
+# With how many decimals a currency is told; two, unless ours say otherwise.
+DECIMALS_OF_IT = (
+    "CASE currency"
+    + "".join(f" WHEN {literal(code)} THEN {decimals}" for code, decimals in DECIMALS.items() if decimals != 2)
+    + " ELSE 2 END"
+)
+# LIMIT makes it a look-up for each row, which is remembered for the next with the same offer. As a plain join it is
+# hashed, which loses the order of the index that the rows come from: a stream then sorts all of them, on disk, before
+# its first one.
 AS_RECORDED = Offered(
     f"""LEFT JOIN LATERAL (
-        SELECT name, status, currency, 1 AS factor FROM {OFFERS} WHERE id = c.offer_id LIMIT 1
+        SELECT name, status, currency, {DECIMALS_OF_IT} AS decimals, 1::numeric AS factor
+        FROM {OFFERS} WHERE id = c.offer_id LIMIT 1
     ) o ON true"""  # noqa: S608 -- the name of our table
 )
 
@@ -238,14 +245,14 @@ def counted_in(currency: str, factors: Sequence[Factor]) -> Offered:
     columns = zip(*((each.currency, each.since, each.until, each.factor) for each in factors), strict=True)
     return Offered(
         f"""LEFT JOIN LATERAL (
-            SELECT name, status, %s AS currency, coalesce(rates.factor, 1) AS factor
+            SELECT name, status, %s AS currency, %s AS decimals, coalesce(rates.factor, 1) AS factor
             FROM {OFFERS}
             LEFT JOIN unnest(%s::text[], %s::date[], %s::date[], %s::numeric[]) AS rates(code, since, until, factor)
               ON rates.code = {OFFERS}.currency
               AND (c.at AT TIME ZONE 'UTC')::date >= rates.since AND (c.at AT TIME ZONE 'UTC')::date < rates.until
             WHERE id = c.offer_id LIMIT 1
         ) o ON true""",  # noqa: S608 -- the name of our table
-        (currency, *map(list, columns)),
+        (currency, DECIMALS.get(currency, 2), *map(list, columns)),
     )
 
 
@@ -277,28 +284,14 @@ def streamed(
     return *question(selection, shape.row.columns, shape.joins, offered), shape.row
 
 
-def exported(selection: Selection, offered: Offered = AS_RECORDED) -> Question:
-    """The query of a CSV file of conversions: what a row has, without the objects in it."""
-    columns = ", ".join(
-        f'{csv_text(value) if name in CONVERSION_TEXTS else value} AS "{name}"'
-        for name, value in {**CONVERSION_FIELDS, "events_count": EVENTS_COUNT}.items()
-    )
-    return question(selection, columns, "", offered)
-
-
 def answer_file(
-    rows: Selection,
-    first_day: object,
-    last_day: object,
-    form: str,
-    exported: Callable[[Selection, Offered], Question],
-    shape: Shape,
-    offered: Offered = AS_RECORDED,
+    rows: Selection, first_day: object, last_day: object, form: str, shape: FileShape, offered: Offered = AS_RECORDED
 ) -> StreamingHttpResponse:
-    """Conversions of these days as a file: as ``exported`` asks for them, for csv, or in that shape, for json."""
+    """The conversions of these days as a file, csv or json."""
     name = f"conversions-{first_day}-{last_day}.{form}"
     if form == "csv":
-        return stream(csv_out(*exported(rows, offered)), "text/csv; charset=utf-8", filename=name)
+        lines = question(rows, shape.line.columns, shape.joins, offered)
+        return stream(csv_out(*lines, shape.line), "text/csv; charset=utf-8", filename=name)
     return stream(json_array("conversions", *streamed(rows, shape, offered)), "application/json", filename=name)
 
 

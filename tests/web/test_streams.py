@@ -14,7 +14,6 @@ from django.http import StreamingHttpResponse
 from psycopg import sql
 
 from portal.web import streams
-from portal.web.exports import STARTS_FORMULA, cell
 from portal.web.streams import (
     BLOCK,
     Places,
@@ -22,7 +21,6 @@ from portal.web.streams import (
     TooManyStreams,
     copy_out,
     csv_out,
-    csv_text,
     json_array,
     json_lines,
     stream,
@@ -76,17 +74,6 @@ def test_within_a_transaction_a_stream_sees_what_is_not_committed() -> None:
 
     assert b"".join(csv_out("SELECT * FROM fresh")) == b"number\n7\n"
     assert b"".join(copy_out(sql.SQL("SELECT number FROM {}").format(sql.Identifier("fresh")))) == b"7\n"
-
-
-@committed
-@pytest.mark.parametrize("text", ["=1+1", "+49", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "plain", "", "a=b", "é", None])
-def test_no_text_can_start_a_formula(text: str | None) -> None:
-    query = f"SELECT {csv_text('given')} AS text, 1 AS one FROM (SELECT %s::text AS given) texts"
-
-    (row,) = csv.DictReader(io.StringIO(b"".join(csv_out(query, [text])).decode(), newline=""))
-
-    assert row["text"] == cell(text)
-    assert not row["text"].startswith(STARTS_FORMULA)
 
 
 @committed

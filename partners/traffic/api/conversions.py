@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -35,13 +35,10 @@ from partners.traffic.rows import (
     AS_RECORDED,
     CONVERSIONS,
     HOLDS,
+    FileShape,
     Offered,
-    Question,
-    Selection,
-    Shape,
     answer_file,
     counted_in,
-    exported,
 )
 from partners.traffic.search import CONVERSION_CRITERIA, CONVERSION_ORDERS, Criterion, filtered, ordered, searched
 from portal.network.currencies import DECIMALS
@@ -395,17 +392,12 @@ def search_conversions(request: PartnerRequest, payload: ConversionSearch) -> Ht
 def export_conversions(request: PartnerRequest, payload: ConversionExport) -> StreamingHttpResponse:
     """All conversions that the same search finds, streamed as a file: CSV with a line of names, or JSON. There is no
     limit to how many. A text that a spreadsheet would run as a formula has a quote before it."""
-    return exported_file(payload, chosen(request, payload), exported, CONVERSIONS)
+    return exported_file(payload, chosen(request, payload), CONVERSIONS)
 
 
-def exported_file(
-    asked: ConversionExport,
-    rows: ConversionQuerySet,
-    exported: Callable[[Selection, Offered], Question],
-    shape: Shape,
-) -> StreamingHttpResponse:
+def exported_file(asked: ConversionExport, rows: ConversionQuerySet, shape: FileShape) -> StreamingHttpResponse:
     """The rows as the file that was asked for, in the currency that was asked for."""
-    return answer_file(rows, asked.from_[:10], asked.to[:10], asked.format, exported, shape, offered_in(rows, asked))
+    return answer_file(rows, asked.from_[:10], asked.to[:10], asked.format, shape, offered_in(rows, asked))
 
 
 @affiliates.get("/reporting/conversions/{conversion_id}", response=Conversion, summary="A conversion")

@@ -34,7 +34,6 @@ from partners.traffic.network_rows import (
     NETWORK_CLICK_CRITERIA,
     NETWORK_CONVERSION_CRITERIA,
     NETWORK_CONVERSION_ORDERS,
-    exported,
 )
 from partners.traffic.search import hex_id
 from portal.accounts.actors import Actor
@@ -259,7 +258,7 @@ def search_network_conversions(request: NetworkRequest, payload: NetworkConversi
 def export_network_conversions(request: NetworkRequest, payload: NetworkConversionExport) -> StreamingHttpResponse:
     """All conversions that the same search finds, streamed as a file: CSV with a line of names, or JSON. There is no
     limit to how many. A text that a spreadsheet would run as a formula has a quote before it."""
-    return conversions.exported_file(payload, chosen(request, payload), exported, CONVERSIONS)
+    return conversions.exported_file(payload, chosen(request, payload), CONVERSIONS)
 
 
 @networks.get("/reporting/conversions/{conversion_id}", response=NetworkConversion, summary="A conversion")

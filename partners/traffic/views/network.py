@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from partners.offers.models import Offer
 from partners.traffic.forms import NetworkConversionFilter, ReasonForm
 from partners.traffic.models import AlreadyDecided, Conversion
-from partners.traffic.network_rows import CONVERSIONS, exported
+from partners.traffic.network_rows import CONVERSIONS
 from partners.traffic.rows import answer_file
 from partners.traffic.tables import NetworkConversionTable
 from partners.traffic.timeline import facts_of, timeline_of
@@ -65,7 +65,7 @@ def export(request: UserRequest, form: str) -> HttpResponseBase:
         return render_page(request, "traffic/network.html", context, partial="conversion-list", status=422)
     rows = filters.narrow(Conversion.objects.visible_to(request.user)).newest_first()
     days = filters.cleaned_data
-    return answer_file(rows, days["from"], days["to"], form, exported, CONVERSIONS)
+    return answer_file(rows, days["from"], days["to"], form, CONVERSIONS)
 
 
 @require_safe

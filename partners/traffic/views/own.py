@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from partners.offers.models import Offer
 from partners.traffic.forms import ConversionFilter, HoldFilter
-from partners.traffic.rows import CONVERSIONS, answer_file, exported
+from partners.traffic.rows import CONVERSIONS, answer_file
 from partners.traffic.tables import ConversionTable, HoldTable
 from partners.traffic.timeline import facts_of, timeline_of
 from partners.visible import own_partner
@@ -85,7 +85,7 @@ def export(request: UserRequest, form: str) -> HttpResponseBase:
         return answer_list(request, "traffic/own.html", context)
     rows = filters.narrow(partner.conversions.all()).newest_first()
     days = filters.cleaned_data
-    return answer_file(rows, days["from"], days["to"], form, exported, CONVERSIONS)
+    return answer_file(rows, days["from"], days["to"], form, CONVERSIONS)
 
 
 @require_safe
