@@ -10,4 +10,9 @@ from portal.web.stopping import stopping
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 stopping.watch()
-application = before_streams(get_wsgi_application())
+site = get_wsgi_application()
+
+# Only now can models be imported.
+from partners.traffic.arrivals.middleware import links_first  # noqa: E402
+
+application = before_streams(links_first(site))

@@ -15,6 +15,7 @@ from django.http import HttpRequest, StreamingHttpResponse  # noqa: E402
 from ninja import Router  # noqa: E402
 
 from keys.gate import Realm  # noqa: E402
+from partners.traffic.arrivals.middleware import links_first  # noqa: E402
 from portal import api  # noqa: E402
 from portal.web.streams import csv_out, stream  # noqa: E402
 
@@ -35,4 +36,4 @@ def stream_without_end(request: HttpRequest, rows: int) -> StreamingHttpResponse
 
 
 api.mount("/faults", faults, opened_by=Realm.AFFILIATE)
-application = get_wsgi_application()
+application = links_first(get_wsgi_application())
