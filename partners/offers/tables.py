@@ -5,7 +5,7 @@ from typing import ClassVar
 import django_tables2 as tables
 from django_tables2.utils import A
 
-from partners.offers.models import Application, CouponCode, Offer, PartnerPayout
+from partners.offers.models import Application, CouponCode, Deal, Offer, PartnerPayout
 
 
 class OwnOfferTable(tables.Table):  # type: ignore[misc]  # django-tables2 ships no types
@@ -130,3 +130,21 @@ class CouponTable(tables.Table):  # type: ignore[misc]
         attrs: ClassVar = {"aria-label": "Coupon codes"}
         row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
         empty_text = "No coupon codes yet"
+
+
+class DealTable(tables.Table):  # type: ignore[misc]
+    name = tables.TemplateColumn(template_name="offers/cells/deal.html", verbose_name="Deal", orderable=False)
+    discount = tables.Column("Customers save", accessor="discount_told", empty_values=("",), orderable=False)
+    lasts = tables.TemplateColumn(
+        template_name="offers/cells/lasts.html", empty_values=(), orderable=False, verbose_name="Days"
+    )
+    menu = tables.TemplateColumn(
+        template_name="offers/cells/deal_menu.html", empty_values=(), orderable=False, verbose_name=""
+    )
+
+    class Meta:
+        model = Deal
+        fields = ("name", "discount", "lasts", "menu")
+        attrs: ClassVar = {"aria-label": "Deals"}
+        row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
+        empty_text = "No deals yet"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from partners.offers.views import core, own, parts
+from partners.offers.views import core, own, parts, promotions
 
 app_name = "offers"
 
@@ -31,8 +31,11 @@ urlpatterns: list[URLPattern] = [
     path(
         "offers/<int:offer_id>/creatives/<int:creative_id>/withdraw/", parts.withdraw_creative, name="withdraw_creative"
     ),
-    path("offers/<int:offer_id>/coupons/add/", parts.add_coupon, name="add_coupon"),
-    path("offers/<int:offer_id>/coupons/<int:coupon_id>/withdraw/", parts.withdraw_coupon, name="withdraw_coupon"),
+    path("offers/<int:offer_id>/coupons/add/", promotions.add_coupon, name="add_coupon"),
+    path("offers/<int:offer_id>/coupons/<int:coupon_id>/withdraw/", promotions.withdraw_coupon, name="withdraw_coupon"),
+    path("offers/<int:offer_id>/deals/add/", promotions.add_deal, name="add_deal"),
+    path("offers/<int:offer_id>/deals/<int:deal_id>/", promotions.change_deal, name="change_deal"),
+    path("offers/<int:offer_id>/deals/<int:deal_id>/withdraw/", promotions.withdraw_deal, name="withdraw_deal"),
     path("my/offers/", own.offers, name="own"),
     path("my/offers/<int:offer_id>/", own.detail, name="own_offer"),
     path("my/offers/<int:offer_id>/link/", own.link, name="own_link"),

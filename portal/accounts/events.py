@@ -48,6 +48,7 @@ class EventKind(models.TextChoices):
     CREATIVE_ADDED = "offer.creative_added", "Creative added"
     CREATIVE_WITHDRAWN = "offer.creative_withdrawn", "Creative withdrawn"
     DEAL_ADDED = "offer.deal_added", "Deal added"
+    DEAL_CHANGED = "offer.deal_changed", "Deal changed"
     DEAL_WITHDRAWN = "offer.deal_withdrawn", "Deal withdrawn"
     COUPON_ADDED = "offer.coupon_added", "Coupon code added"
     COUPON_WITHDRAWN = "offer.coupon_withdrawn", "Coupon code withdrawn"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from partners.offers.forms.filters import OwnFilter, ReviewFilter
 from partners.offers.forms.links import LinkForm
-from partners.offers.forms.materials import CouponForm, CreativeForm, LandingPageForm
+from partners.offers.forms.materials import CreativeForm, LandingPageForm
 from partners.offers.forms.offer import NewOfferForm, OfferForm
+from partners.offers.forms.promotions import CouponForm, DealForm, NewDealForm
 from partners.offers.forms.terms import EventForm, PartnerTermsForm, PayoutForm
 
 __all__ = [
     "CouponForm",
     "CreativeForm",
+    "DealForm",
     "EventForm",
     "LandingPageForm",
     "LinkForm",
+    "NewDealForm",
     "NewOfferForm",
     "OfferForm",
     "OwnFilter",

@@ -23,6 +23,20 @@ class DayField(forms.DateField):
         self.widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
+class DaysFields(forms.Form):
+    """From when to when something holds, where the network is."""
+
+    valid_from = DayField(label="First day")
+    valid_to = DayField(label="Last day")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        first, last = cleaned.get("valid_from"), cleaned.get("valid_to")
+        if first and last and last < first:
+            self.add_error("valid_to", "The last day must not be before the first.")
+        return cleaned
+
+
 class WebAddressField(forms.URLField):
     """A page or a file that browsers are sent to."""
 
@@ -137,8 +151,8 @@ class CountCap(forms.IntegerField):
         return "" if value in (0, "0") else value
 
 
-class AmountCap(Figure):
-    """How much at most; empty is no cap, which the database calls 0."""
+class FigureIfAny(Figure):
+    """An amount or a share, or none: empty, which the database calls 0."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "required": False, "initial": 0})

@@ -1,4 +1,4 @@
-"""What an offer is promoted with: landing pages, creatives, coupon codes."""
+"""What an offer is promoted with: landing pages and creatives."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.validators import RegexValidator
 
-from partners.models import Partner
-from partners.offers.forms.fields import DayField, DestinationField, WebAddressField
-from partners.offers.forms.terms import PartnerChoice
-from partners.offers.models import AlreadyWithdrawn, CodeIsTaken, Creative, NameIsTaken, Offer, OfferUrl
+from partners.offers.forms.fields import DestinationField, WebAddressField
+from partners.offers.models import AlreadyWithdrawn, Creative, NameIsTaken, Offer, OfferUrl
 from portal.web.edits import ChangedMeanwhile
 from portal.web.submissions import SubmittedOnce
 
@@ -90,36 +87,3 @@ class CreativeForm(SubmittedOnce):
     def given(self) -> dict[str, Any]:
         sizes = {name: self.cleaned_data[name] or 0 for name in ("width", "height")}
         return {**self.cleaned_data, **sizes, "creative_type": Creative.Type(self.cleaned_data["creative_type"])}
-
-
-class CouponForm(forms.Form):
-    code = forms.CharField(
-        max_length=80,
-        validators=[RegexValidator(r"^\S+\Z", "A code is one word, without spaces.")],
-        help_text="What customers enter at the checkout. Small and capital letters are the same.",
-    )
-    partner = PartnerChoice(
-        Partner.objects.order_by("name", "pk"),
-        required=False,
-        empty_label="Everybody’s",
-        help_text="Every sale with a partner’s own code is that partner’s, even without a click.",
-    )
-    description = forms.CharField(required=False, max_length=300)
-    valid_from = DayField(label="First day")
-    valid_to = DayField(label="Last day")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        first, last = cleaned.get("valid_from"), cleaned.get("valid_to")
-        if first and last and last < first:
-            self.add_error("valid_to", "The last day must not be before the first.")
-        return cleaned
-
-    def added(self, offer: Offer, *, by: Actor) -> bool:
-        if not self.is_valid():
-            return False
-        try:
-            offer.add_coupon(by=by, **self.cleaned_data)
-        except CodeIsTaken:
-            self.add_error("code", "Another coupon has this code. Withdraw that one first, or choose another.")
-        return self.is_valid()

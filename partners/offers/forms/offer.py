@@ -10,11 +10,11 @@ from django.db.models import Q
 
 from partners.macros import DESTINATION
 from partners.offers.forms.fields import (
-    AmountCap,
     CountCap,
     CountriesField,
     DayField,
     DestinationField,
+    FigureIfAny,
     LabelsField,
     WebAddressField,
 )
@@ -120,7 +120,7 @@ class OfferFields(forms.Form):
             "description": forms.Textarea(attrs={"rows": 4}),
             "terms_and_conditions": forms.Textarea(attrs={"rows": 4}),
         }
-        field_classes: ClassVar = {cap: AmountCap if "payout" in cap else CountCap for cap in CAPS}
+        field_classes: ClassVar = {cap: FigureIfAny if "payout" in cap else CountCap for cap in CAPS}
 
     # As on the page, so that what is wrong is listed in the order in which it is found there.
     field_order = [

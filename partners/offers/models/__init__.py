@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from partners.offers.models.applications import AlreadyDecided, Application, NeedsNoApproval
 from partners.offers.models.catalogue import Advertiser, AlreadyReplaced, Category
-from partners.offers.models.materials import Creative, NameIsTaken, OfferUrl
+from partners.offers.models.materials import Creative, OfferUrl
 from partners.offers.models.offer import CurrencyIsFixed, Offer
 from partners.offers.models.payouts import (
     AlreadyEnded,
@@ -24,7 +24,7 @@ from partners.offers.models.promotions import (
     ProductFeedItem,
     Standing,
 )
-from partners.offers.models.uniqueness import AlreadySubmitted
+from partners.offers.models.uniqueness import AlreadySubmitted, NameIsTaken
 from partners.offers.models.withdrawing import AlreadyWithdrawn, Withdrawable
 
 __all__ = [

@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from partners.offers.models.uniqueness import there_is_one
+from partners.offers.models.uniqueness import NameIsTaken, there_is_one
 from partners.offers.models.withdrawing import (
     AlreadyWithdrawn,
     Withdrawable,
@@ -21,10 +21,6 @@ from portal.web.edits import ChangedMeanwhile
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
-
-
-class NameIsTaken(Exception):
-    """The offer has another landing page of this name; nobody could tell which one a link leads to."""
 
 
 class OfferUrl(Withdrawable):

@@ -13,10 +13,10 @@ from partners.models import Partner
 from partners.offers.codes import code_of_offer
 from partners.offers.models.applications import Application, NeedsNoApproval
 from partners.offers.models.catalogue import Advertiser, Category
-from partners.offers.models.materials import Creative, NameIsTaken, OfferUrl
+from partners.offers.models.materials import Creative, OfferUrl
 from partners.offers.models.payouts import OfferPayout, PartnerPayout, PayoutType, Revenue, Terms, TermsMoved, rate
 from partners.offers.models.promotions import CodeIsTaken, CouponCode, Deal, ProductFeed
-from partners.offers.models.uniqueness import AlreadySubmitted, there_is_one
+from partners.offers.models.uniqueness import AlreadySubmitted, NameIsTaken, there_is_one
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.countries import COUNTRIES
@@ -450,8 +450,13 @@ class Offer(models.Model):
         return creative
 
     @transaction.atomic
-    def add_deal(self, *, by: Actor, **fields: Any) -> Deal:
-        deal = Deal.objects.create(offer=self, **fields)
+    def add_deal(self, *, by: Actor, submission: uuid.UUID | None = None, **fields: Any) -> Deal:
+        """``submission`` names the form that asks.
+
+        :raises AlreadySubmitted: when it has added its deal before
+        """
+        with there_is_one("deal_submission_adds_once", lambda: AlreadySubmitted(self.deals.get(submission=submission))):
+            deal = Deal.objects.create(offer=self, submission=submission, **fields)
         Event.record(EventKind.DEAL_ADDED, by=by, subject=deal, details={"offer": str(self)})
         return deal
 

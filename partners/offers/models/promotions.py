@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Now, Upper
 from django.utils.timezone import now
 
 from partners.models import Partner
-from partners.offers.models.withdrawing import Withdrawable, WithdrawableQuerySet, withdrawal_constraint
+from partners.offers.models.payouts import rate
+from partners.offers.models.withdrawing import (
+    AlreadyWithdrawn,
+    Withdrawable,
+    WithdrawableQuerySet,
+    withdrawal_constraint,
+)
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
 from portal.network.currencies import currency_choices
+from portal.web.edits import ChangedMeanwhile, changes_of
 
 if TYPE_CHECKING:
     from portal.accounts.actors import Actor
@@ -79,6 +86,30 @@ class Lasting(Withdrawable):
         return Standing.EXPIRED if self.valid_to is not None and self.valid_to < today else Standing.ACTIVE
 
 
+class Amendable(Lasting):
+    """Something lasting that may be changed while it is offered."""
+
+    updated_at = models.DateTimeField(default=now, db_default=Now())
+
+    class Meta(Lasting.Meta):
+        abstract = True
+
+    def _change(self, kind: EventKind, *, by: Actor, seen: datetime | None, fields: dict[str, Any]) -> None:
+        current = type(self)._default_manager.select_for_update(of=("self",)).get(pk=self.pk)
+        if current.withdrawn_at is not None:
+            raise AlreadyWithdrawn
+        if seen is not None and fields and current.updated_at != seen:
+            raise ChangedMeanwhile(current)
+        changed = changes_of(current, fields)
+        for field, value in fields.items():
+            setattr(self, field, value)
+        if not changed:
+            return
+        self.updated_at = now()
+        self.save(update_fields=[*changed, "updated_at"])
+        Event.record(kind, by=by, subject=self, details=changed)
+
+
 class DealQuerySet(WithdrawableQuerySet["Deal"]):
     def of(self, offers: models.QuerySet[models.Model]) -> Self:
         return self.filter(offer__in=offers)
@@ -93,7 +124,7 @@ class DealQuerySet(WithdrawableQuerySet["Deal"]):
         return self.select_related("offer").order_by("pk")
 
 
-class Deal(Lasting):
+class Deal(Amendable):
     """An occasion to buy that partners may tell of: a discount, a gift, shipping for nothing."""
 
     class Type(models.TextChoices):
@@ -114,6 +145,8 @@ class Deal(Lasting):
     discount_percentage = models.DecimalField(max_digits=7, decimal_places=4, default=NOTHING)
     discount_amount = models.DecimalField(max_digits=14, decimal_places=4, default=NOTHING)
     discount_currency = models.CharField(max_length=3, blank=True, choices=currency_choices)
+    # The form that added it, so that sending it twice adds one.
+    submission = models.UUIDField(null=True)
 
     objects = DealQuerySet.as_manager()
 
@@ -121,6 +154,7 @@ class Deal(Lasting):
         ordering = ("pk",)
         constraints: ClassVar = [
             *lasting_constraints("deal"),
+            models.UniqueConstraint(fields=["offer", "submission"], name="deal_submission_adds_once"),
             models.CheckConstraint(
                 condition=Q(deal_type__in=["discount", "free_shipping", "gift", "bundle", "other"]),
                 name="deal_type_is_known",
@@ -136,6 +170,23 @@ class Deal(Lasting):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def discount_told(self) -> str:
+        """What customers save, as people read it; empty when that is no figure."""
+        share = [f"{self.discount_percentage.normalize():f}% off"] if self.discount_percentage else []
+        amount = [f"{rate(self.discount_amount, self.discount_currency)} off"] if self.discount_amount else []
+        return ", ".join(share + amount)
+
+    @transaction.atomic
+    def change(self, *, by: Actor, seen: datetime | None = None, **fields: Any) -> None:
+        """Saves the named fields, with what they were in the event; partners are told of them at once.
+
+        ``seen`` is the ``updated_at`` of what the one who changes was looking at.
+        :raises AlreadyWithdrawn: when partners are told of it no more
+        :raises ChangedMeanwhile: when that is no longer the current one
+        """
+        self._change(EventKind.DEAL_CHANGED, by=by, seen=seen, fields=fields)
 
     def withdraw(self, *, by: Actor) -> None:
         self._withdraw(EventKind.DEAL_WITHDRAWN, by=by, details={"offer": str(self.offer)})

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from django.db import IntegrityError, models, transaction
 
 
+class NameIsTaken(Exception):
+    """The offer has another of this name, and nobody could tell which of the two is meant."""
+
+
 class AlreadySubmitted(Exception):
     """The form that asks has made ``made`` before: it was sent twice."""
 

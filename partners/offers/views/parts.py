@@ -1,4 +1,4 @@
-"""Core Platform → Offers: what belongs to one: payouts, terms of single partners, landing pages, creatives, coupons.
+"""Core Platform → Offers: what belongs to one: payouts, terms of single partners, landing pages, creatives.
 
 Each is a dialog over the page of the offer, which shows what it has anew when one of them has changed it.
 """
@@ -15,7 +15,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from partners.offers.forms import (
-    CouponForm,
     CreativeForm,
     EventForm,
     LandingPageForm,
@@ -186,24 +185,3 @@ def withdraw_creative(request: UserRequest, offer_id: int, creative_id: int) -> 
     creative = get_object_or_404(offer.creatives, pk=creative_id)
     says = "Partners can no longer take it. Where it is shown its links go on working, and reports still name it."
     return withdraw(request, offer, creative, says)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires(CHANGE_PARTNERS)
-@never_cache
-def add_coupon(request: UserRequest, offer_id: int) -> HttpResponse:
-    offer = get_object_or_404(Offer, pk=offer_id)
-    form = CouponForm(request.POST or None)
-    if form.is_bound and form.added(offer, by=request.actor):
-        return done_with(request, offer, f"The code {form.cleaned_data['code']} was added.")
-    return answer(request, "offers/coupon_form.html", offer, "Add a coupon code", form=form, action="Add")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires(CHANGE_PARTNERS)
-@never_cache
-def withdraw_coupon(request: UserRequest, offer_id: int, coupon_id: int) -> HttpResponse:
-    offer = get_object_or_404(Offer, pk=offer_id)
-    coupon = get_object_or_404(offer.coupon_codes.for_review(), pk=coupon_id)
-    whose = f"Sales with it are no longer {coupon.partner}’s" if coupon.partner else "Partners no longer see it"
-    return withdraw(request, offer, coupon, f"{whose}, and the code is free for another coupon.")
