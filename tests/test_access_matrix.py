@@ -121,6 +121,8 @@ def objects(
         "creative_id": str(
             offer.add_creative(name="Text", creative_type=Creative.Type.TEXT, html_code="Buy", by=SETUP).pk
         ),
+        "deal_id": str(offer.add_deal(name="Spring", deal_type="gift", by=SETUP).pk),
+        "feed_id": str(offer.add_feed(name="All candles", by=SETUP).pk),
         "coupon_id": str(offer.add_coupon(code="ACME", by=SETUP).pk),
         "postback_id": str(attempt.postback_id),
         "delivery_id": str(attempt.delivery_id),

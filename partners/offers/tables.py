@@ -5,7 +5,7 @@ from typing import ClassVar
 import django_tables2 as tables
 from django_tables2.utils import A
 
-from partners.offers.models import Application, CouponCode, Deal, Offer, PartnerPayout
+from partners.offers.models import Application, CouponCode, Deal, Offer, PartnerPayout, ProductFeed
 
 
 class OwnOfferTable(tables.Table):  # type: ignore[misc]  # django-tables2 ships no types
@@ -148,3 +148,24 @@ class DealTable(tables.Table):  # type: ignore[misc]
         attrs: ClassVar = {"aria-label": "Deals"}
         row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
         empty_text = "No deals yet"
+
+
+class FeedTable(tables.Table):  # type: ignore[misc]
+    name = tables.Column("Feed", orderable=False)
+    item_count = tables.Column("Products", attrs={"td": {"class": "numeric"}}, orderable=False)
+    filled_at = tables.TemplateColumn(
+        template_name="offers/cells/filled.html", empty_values=(), orderable=False, verbose_name="Filled"
+    )
+    lasts = tables.TemplateColumn(
+        template_name="offers/cells/lasts.html", empty_values=(), orderable=False, verbose_name="Days"
+    )
+    menu = tables.TemplateColumn(
+        template_name="offers/cells/feed_menu.html", empty_values=(), orderable=False, verbose_name=""
+    )
+
+    class Meta:
+        model = ProductFeed
+        fields = ("name", "item_count", "filled_at", "lasts", "menu")
+        attrs: ClassVar = {"aria-label": "Product feeds"}
+        row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
+        empty_text = "No product feeds yet"

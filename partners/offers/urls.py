@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from partners.offers.views import core, own, parts, promotions
+from partners.offers.views import core, feeds, own, parts, promotions
 
 app_name = "offers"
 
@@ -36,6 +36,10 @@ urlpatterns: list[URLPattern] = [
     path("offers/<int:offer_id>/deals/add/", promotions.add_deal, name="add_deal"),
     path("offers/<int:offer_id>/deals/<int:deal_id>/", promotions.change_deal, name="change_deal"),
     path("offers/<int:offer_id>/deals/<int:deal_id>/withdraw/", promotions.withdraw_deal, name="withdraw_deal"),
+    path("offers/<int:offer_id>/feeds/add/", feeds.add_feed, name="add_feed"),
+    path("offers/<int:offer_id>/feeds/<int:feed_id>/", feeds.change_feed, name="change_feed"),
+    path("offers/<int:offer_id>/feeds/<int:feed_id>/fill/", feeds.fill_feed, name="fill_feed"),
+    path("offers/<int:offer_id>/feeds/<int:feed_id>/withdraw/", feeds.withdraw_feed, name="withdraw_feed"),
     path("my/offers/", own.offers, name="own"),
     path("my/offers/<int:offer_id>/", own.detail, name="own_offer"),
     path("my/offers/<int:offer_id>/link/", own.link, name="own_link"),

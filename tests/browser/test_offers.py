@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from partners.models import Partner
 from partners.offers.models import Advertiser, Category, Creative, Offer, PayoutType, Terms
@@ -11,6 +11,9 @@ from portal.accounts.models import User
 from tests.browser.conftest import OpenPage, SignIn
 from tests.browser.test_accessibility import complaints
 from tests.conftest import SETUP
+
+# The server does real work meanwhile, beside everything else that the machine does.
+SLOW = 30_000
 
 
 @pytest.fixture
@@ -59,7 +62,11 @@ def test_the_screens_of_offers_pass_axe_in_both_schemes(
         (vera, f"/offers/{candles.pk}/", "#add-landing-page"),
         (vera, f"/offers/{candles.pk}/", "#add-creative"),
         (vera, f"/offers/{candles.pk}/", "#add-coupon"),
-        (vera, f"/offers/{candles.pk}/", "[id^=withdraw-]"),
+        (vera, f"/offers/{candles.pk}/", "[id^=withdraw-]:not([id*=creative], [id*=landing])"),
+        (vera, f"/offers/{candles.pk}/", "[id^=withdraw-landing-page-]"),
+        (vera, f"/offers/{candles.pk}/", "#add-deal"),
+        (vera, f"/offers/{candles.pk}/", "#add-feed"),
+        (vera, f"/offers/{candles.pk}/feeds/{candles.product_feeds.get().pk}/fill/", ""),
         (vera, "/offers/new/", ""),
         (vera, f"/offers/{candles.pk}/edit/", ""),
     ):
@@ -114,6 +121,33 @@ def test_a_payout_is_changed_where_it_stands(page: Page, sign_in: SignIn, candle
 
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.get_by_role("row").filter(has_text="11.25 USD a conversion")).to_be_visible()
+
+
+def test_products_are_replaced_where_the_feed_stands(page: Page, sign_in: SignIn, candles: Offer, vera: User) -> None:
+    feed = candles.product_feeds.get()
+    sign_in(page, vera)
+    page.goto(f"/offers/{candles.pk}/")
+    page.get_by_role("button", name="Actions for All candles").click()
+    page.get_by_role("link", name="Replace products").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The file becomes all that the feed holds", timeout=SLOW)
+
+    dialog.get_by_label("Products, as CSV").set_input_files(products("cheap"))
+    dialog.get_by_role("button", name="Replace").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Line 2: price: Enter a number.", timeout=SLOW)
+    dialog.get_by_label("Products, as CSV").set_input_files(products("18.50"))
+    dialog.get_by_role("button", name="Replace").click()
+
+    expect(dialog).to_be_hidden(timeout=SLOW)
+    expect(page.get_by_text("All candles holds one product now.")).to_be_visible(timeout=SLOW)
+    row = page.get_by_role("row").filter(has_text="All candles")
+    expect(row.get_by_role("cell").nth(1)).to_have_text("1", timeout=SLOW)
+    assert feed.items.get().sku == "BW-20"
+
+
+def products(price: str) -> FilePayload:
+    text = f"sku,name,url_link,price\nBW-20,Beeswax,https://candles.example/bw-20,{price}\n"
+    return {"name": "products.csv", "mimeType": "text/csv", "buffer": text.encode()}
 
 
 def test_what_is_wrong_with_a_new_offer_is_said_and_nothing_is_lost(

@@ -267,7 +267,7 @@ def search_deals(request: PartnerRequest, payload: DealSearch | None = None) -> 
 )
 def list_feeds(request: PartnerRequest, offer_id: int) -> dict[str, Any]:
     """The feeds of the products that an offer sells, for who shows them one by one."""
-    feeds = offer_of(request, offer_id).product_feeds.all()
+    feeds = offer_of(request, offer_id).product_feeds.kept()
     page, page_size = paged(request)
     rows = page_of(feeds.for_answer(), page, page_size)
     return {"product_feeds": [feed_info(feed) for feed in rows], **paging(page, page_size, feeds.count())}
@@ -298,7 +298,7 @@ def download_feed(request: PartnerRequest, offer_id: int, feed_id: int) -> Strea
     """The products as CSV, by sku, prices in the offer's currency. The links are your tracking links, each to its
     product. For an offer that you cannot run this is a 400 that says why."""
     offer = runnable_offer_of(request, offer_id)
-    feed = get_object_or_404(offer.product_feeds.all(), pk=feed_id)
+    feed = get_object_or_404(offer.product_feeds.kept(), pk=feed_id)
     rows = products(feed, offer, Links.of(request.call.partner))
     return stream_csv(f"products-{feed.pk}.csv", CSV_COLUMNS, rows)
 

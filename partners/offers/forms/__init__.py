@@ -6,6 +6,7 @@ from partners.offers.forms.filters import OwnFilter, ReviewFilter
 from partners.offers.forms.links import LinkForm
 from partners.offers.forms.materials import CreativeForm, LandingPageForm
 from partners.offers.forms.offer import NewOfferForm, OfferForm
+from partners.offers.forms.products import FeedForm, FillForm, NewFeedForm
 from partners.offers.forms.promotions import CouponForm, DealForm, NewDealForm
 from partners.offers.forms.terms import EventForm, PartnerTermsForm, PayoutForm
 
@@ -14,9 +15,12 @@ __all__ = [
     "CreativeForm",
     "DealForm",
     "EventForm",
+    "FeedForm",
+    "FillForm",
     "LandingPageForm",
     "LinkForm",
     "NewDealForm",
+    "NewFeedForm",
     "NewOfferForm",
     "OfferForm",
     "OwnFilter",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -15,7 +16,7 @@ from partners.offers.models.applications import Application, NeedsNoApproval
 from partners.offers.models.catalogue import Advertiser, Category
 from partners.offers.models.materials import Creative, OfferUrl
 from partners.offers.models.payouts import OfferPayout, PartnerPayout, PayoutType, Revenue, Terms, TermsMoved, rate
-from partners.offers.models.promotions import CodeIsTaken, CouponCode, Deal, ProductFeed
+from partners.offers.models.promotions import CodeIsTaken, CouponCode, Deal, ProductFeed, ProductFeedItem
 from partners.offers.models.uniqueness import AlreadySubmitted, NameIsTaken, there_is_one
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event
@@ -472,9 +473,18 @@ class Offer(models.Model):
         return coupon
 
     @transaction.atomic
-    def add_feed(self, *, name: str, by: Actor, **fields: Any) -> ProductFeed:
-        feed = ProductFeed.objects.create(offer=self, name=name, **fields)
+    def add_feed(
+        self, *, name: str, by: Actor, items: Iterable[ProductFeedItem] | None = None, **fields: Any
+    ) -> ProductFeed:
+        """An empty feed, or one that is filled with ``items``.
+
+        :raises NameIsTaken: when another feed of the offer has the name
+        """
+        with there_is_one("product_feed_name_is_unique", lambda: NameIsTaken(name)):
+            feed = ProductFeed.objects.create(offer=self, name=name, **fields)
         Event.record(EventKind.FEED_ADDED, by=by, subject=feed, details={"offer": str(self)})
+        if items is not None:
+            feed.fill(items, by=by)
         return feed
 
     @transaction.atomic

@@ -16,6 +16,7 @@ from django.utils.timezone import now
 
 from partners.models import Partner
 from partners.offers.models.payouts import rate
+from partners.offers.models.uniqueness import NameIsTaken, there_is_one
 from partners.offers.models.withdrawing import (
     AlreadyWithdrawn,
     Withdrawable,
@@ -249,7 +250,7 @@ class CouponCode(Lasting):
         self._withdraw(EventKind.COUPON_WITHDRAWN, by=by, partner=self.partner, details={"offer": str(self.offer)})
 
 
-class ProductFeedQuerySet(models.QuerySet["ProductFeed"]):
+class ProductFeedQuerySet(WithdrawableQuerySet["ProductFeed"]):
     def of(self, offers: models.QuerySet[models.Model]) -> Self:
         return self.filter(offer__in=offers)
 
@@ -257,14 +258,12 @@ class ProductFeedQuerySet(models.QuerySet["ProductFeed"]):
         return self.annotate(item_count=models.Count("items")).order_by("pk")
 
 
-class ProductFeed(models.Model):
-    """The advertiser's products, for partners who show them one by one."""
+class ProductFeed(Amendable):
+    """The advertiser's products, for partners who show them one by one. Once it is withdrawn, or a product has left it,
+    links to the product lead to the offer's own page."""
 
     offer = models.ForeignKey("offers.Offer", on_delete=models.PROTECT, related_name="product_feeds")
     name = models.CharField(max_length=120)
-    valid_from = models.DateField(null=True)
-    valid_to = models.DateField(null=True)
-    created_at = models.DateTimeField(default=now)
     filled_at = models.DateTimeField(null=True)
 
     # Only there on rows of for_answer().
@@ -275,23 +274,38 @@ class ProductFeed(models.Model):
     class Meta:
         ordering = ("pk",)
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["offer", "name"], name="product_feed_name_is_unique"),
-            models.CheckConstraint(
-                condition=Q(valid_from=None) | Q(valid_to=None) | Q(valid_to__gte=F("valid_from")),
-                name="product_feed_ends_after_it_begins",
+            models.UniqueConstraint(
+                fields=["offer", "name"], condition=Q(withdrawn_at=None), name="product_feed_name_is_unique"
             ),
+            *lasting_constraints("product_feed"),
         ]
 
     def __str__(self) -> str:
         return self.name
 
     @transaction.atomic
+    def change(self, *, by: Actor, seen: datetime | None = None, **fields: Any) -> None:
+        """Saves the named fields, with what they were in the event. ``seen`` is as for a deal.
+
+        :raises AlreadyWithdrawn: when partners are told of it no more
+        :raises ChangedMeanwhile: when what was seen is no longer the current one
+        :raises NameIsTaken: when another feed of the offer has the name
+        """
+        with there_is_one("product_feed_name_is_unique", lambda: NameIsTaken(fields["name"])):
+            self._change(EventKind.FEED_CHANGED, by=by, seen=seen, fields=fields)
+
+    def withdraw(self, *, by: Actor) -> None:
+        self._withdraw(EventKind.FEED_WITHDRAWN, by=by, details={"offer": str(self.offer)})
+
+    @transaction.atomic
     def fill(self, items: Iterable[ProductFeedItem], *, by: Actor) -> int:
         """Makes ``items`` all that the feed holds, and says how many they are.
 
         A product keeps its number while its sku stays in the feed, so the links to it go on working.
+        :raises AlreadyWithdrawn: when partners are told of it no more
         """
-        ProductFeed.objects.select_for_update().get(pk=self.pk)
+        if ProductFeed.objects.select_for_update().get(pk=self.pk).withdrawn_at is not None:
+            raise AlreadyWithdrawn
         given = {item.sku: item for item in items}
         self.items.exclude(sku__in=given).delete()
         for item in given.values():

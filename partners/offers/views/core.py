@@ -21,7 +21,7 @@ from partners.offers.models import (
     Offer,
     PartnerPayout,
 )
-from partners.offers.tables import ApplicationTable, CouponTable, DealTable, OfferTable, OwnTermsTable
+from partners.offers.tables import ApplicationTable, CouponTable, DealTable, FeedTable, OfferTable, OwnTermsTable
 from partners.offers.views.own import PREVIEWS
 from portal.accounts.rights import CHANGE_PARTNERS, VIEW_PARTNERS
 from portal.web.access import requires
@@ -95,6 +95,7 @@ def detail(request: UserRequest, offer_id: int) -> HttpResponse:
         "api_request": curl("GET", f"/networks/offers/{offer.pk}"),
         "coupons": CouponTable(offer.coupon_codes.for_review()),
         "deals": DealTable(offer.deals.kept_first()),
+        "feeds": FeedTable(offer.product_feeds.for_answer().kept_first()),
     }
     return render_page(request, "offers/detail.html", context, partial=("application-table", "offer-parts"))
 

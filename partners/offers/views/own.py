@@ -68,7 +68,7 @@ def detail(request: UserRequest, offer_id: int) -> HttpResponse:
         "codes": codes,
         "deals": offer.deals.standing(Standing.ACTIVE, today).for_answer(),
         "coupons": usable_coupons(partner, offer),
-        "feeds": offer.product_feeds.for_answer(),
+        "feeds": offer.product_feeds.kept().for_answer(),
         "api_request": curl("GET", f"/affiliates/offers/{offer.pk}"),
     }
     return render_page(request, "offers/own_offer.html", context)

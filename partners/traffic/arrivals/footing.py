@@ -42,8 +42,8 @@ class Footing:
     caps: Caps
     has_blocks: bool
     has_controls: bool
-    # Of the URLs, products and creatives that the batch asks for, those that are the offer's own. A URL that was
-    # withdrawn is none; a creative that was is one, for reports tell who still shows it.
+    # Of the URLs, products and creatives that the batch asks for, those that are the offer's own. A URL or a feed that
+    # was withdrawn is none; a creative that was is one, for reports tell who still shows it.
     urls: dict[str, str]
     # Of a product its page, and the one for telephones, if there is one.
     products: dict[str, tuple[str, str]]
@@ -85,7 +85,7 @@ SELECT partner.id, offer.id, partner.status = 'active', offer.name, offer.status
     CASE WHEN cardinality(%s::bigint[]) > 0 THEN (
         SELECT json_object_agg(item.id, json_build_array(item.url_link, item.url_link_mobile))
         FROM offers_productfeeditem item JOIN offers_productfeed feed ON feed.id = item.feed_id
-        WHERE feed.offer_id = offer.id AND item.id = ANY (%s::bigint[])
+        WHERE feed.offer_id = offer.id AND item.id = ANY (%s::bigint[]) AND feed.withdrawn_at IS NULL
     ) END,
     CASE WHEN cardinality(%s::bigint[]) > 0 THEN ARRAY (
         SELECT creative.id FROM offers_creative creative

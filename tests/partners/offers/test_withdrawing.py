@@ -168,7 +168,7 @@ def test_the_network_sees_what_was_withdrawn(client: Client, candles: Offer) -> 
 
     text = page(client.get(f"/offers/{candles.pk}/")).text
 
-    assert f"{SALE} Withdrawn" in text and "its links lead to the offer’s own page" in text
+    assert f"{SALE} Withdrawn" in text and "Its links lead to the offer’s own page" in text
     assert f"Withdrawn: Text {candles.creatives.get().pk}" in text and "Light up" not in text
 
 

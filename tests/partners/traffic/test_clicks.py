@@ -210,6 +210,17 @@ def test_a_link_to_a_product_leads_to_its_page_with_the_clicks_number(acme: Part
     assert response["Location"] == f"https://shop.example/red?x=1&transaction_id={last().id.hex}#top"
 
 
+def test_a_link_to_a_product_whose_feed_was_withdrawn_leads_to_the_offers_own(acme: Partner, boots: Offer) -> None:
+    feed = boots.add_feed(name="All", by=SETUP)
+    feed.fill([ProductFeedItem(sku="1", name="Red", url_link="https://shop.example/red", price=1)], by=SETUP)
+    feed.withdraw(by=SETUP)
+
+    response = click(acme, boots, {"product_id": feed.items.get().pk})
+
+    assert urlsplit(response["Location"]).path == "/buy"
+    assert last().error_code == 0
+
+
 @pytest.mark.parametrize(
     ("agent", "mobile", "page"),
     [
