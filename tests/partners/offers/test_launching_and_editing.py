@@ -22,6 +22,7 @@ from partners.offers.models import (
     RevenueType,
     Terms,
 )
+from portal.accounts.actors import Actor
 from portal.accounts.events import EventKind
 from portal.accounts.models import Event, User
 from tests.conftest import SETUP, Browse
@@ -216,6 +217,21 @@ def test_an_offers_traffic_goes_to_another_that_is_not_deleted(client: Client, l
         assert client.post(url, fields).status_code == 422
 
 
+def test_an_offer_goes_on_sending_its_traffic_to_one_that_was_deleted_since(client: Client, launch: Launch) -> None:
+    other = launch("Other")
+    offer = launch("Candles", redirect_offer=other)
+    other.change(by=SETUP, status=Offer.Status.DELETED)
+    url = f"/offers/{offer.pk}/edit/"
+    form = page(client.get(url)).form(url)
+
+    saved = client.post(url, {**form.fields, "description": "Beeswax."})
+
+    assert form.choices["redirect_offer"] == {"": "Nowhere", str(other.pk): "Other (deleted)"}
+    assert saved.status_code == 303
+    offer.refresh_from_db()
+    assert (offer.redirect_offer, offer.description) == (other, "Beeswax.")
+
+
 @pytest.mark.parametrize(
     ("text", "codes"),
     [
@@ -332,11 +348,32 @@ def test_who_ends_terms_that_have_ended_is_told(client: Client, launch: Launch, 
     assert client.post(url).status_code == 404
 
 
+def test_who_ends_terms_a_moment_after_somebody_else_is_told(
+    client: Client, launch: Launch, acme: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = launch()
+    terms = offer.pay_partner(acme, Terms(PayoutType.CPA, Decimal(12)), by=SETUP)
+    end = PartnerPayout.end
+
+    def overtaken(self: PartnerPayout, *, by: Actor) -> None:
+        end(self, by=SETUP)
+        end(terms, by=by)
+
+    monkeypatch.setattr(PartnerPayout, "end", overtaken)
+    answer = client.post(f"/offers/{offer.pk}/terms/{terms.pk}/end/", follow=True)
+
+    assert answer.redirect_chain == [(f"/offers/{offer.pk}/", 303)]
+    assert "Somebody else ended these terms a moment ago" in page(answer).text
+    assert Event.objects.get(kind=EventKind.PARTNER_PAYOUT_ENDED).actor_label == SETUP.label
+
+
 def test_landing_pages_are_added_and_moved(client: Client, launch: Launch) -> None:
     offer = launch()
     add = f"/offers/{offer.pk}/landing-pages/add/"
     sale = {**fields_of(client, add), "name": "Sale", "destination_url": "https://candles.example/sale?{sub1}"}
     assert client.post(add, sale).status_code == 303
+    event = Event.objects.get(kind=EventKind.OFFER_URL_ADDED)
+    assert (event.actor_label, event.subject_label, event.details) == ("Vera", "Candles", {"url": "Sale"})
     taken = client.post(add, sale)
     assert "Another landing page of this offer has that name" in " ".join(page(taken).errors)
     assert client.post(add, {**sale, "name": "Odd", "destination_url": "sale"}).status_code == 422
@@ -391,6 +428,8 @@ def test_coupon_codes_are_added_and_withdrawn(client: Client, launch: Launch, ac
     fields = fields_of(client, add)
     own = {"code": "GLOW", "partner": str(acme.pk), "valid_from": "2026-05-01", "valid_to": "2026-05-31"}
     assert client.post(add, {**fields, **own}).status_code == 303
+    event = Event.objects.get(kind=EventKind.COUPON_ADDED)
+    assert (event.actor_label, event.partner_id, event.details) == ("Vera", acme.pk, {"offer": "Candles"})
     taken, spaced, reversed_ = (
         client.post(add, {**fields, **said})
         for said in ({"code": "glow"}, {"code": "GLOW UP"}, {**own, "code": "WAX", "valid_to": "2026-04-30"})
@@ -416,6 +455,8 @@ def test_what_belongs_to_another_offer_is_not_found(client: Client, launch: Laun
     url = offer.add_url(name="Sale", destination_url="https://candles.example/", by=SETUP)
     creative = offer.add_creative(name="Text", creative_type=Creative.Type.TEXT, html_code="Light up", by=SETUP)
     coupon = offer.add_coupon(code="GLOW", by=SETUP)
+    deal = offer.add_deal(name="Spring", deal_type="gift", by=SETUP)
+    feed = offer.add_feed(name="All candles", by=SETUP)
 
     for path in (
         f"payouts/{offer.payouts.get().pk}/",
@@ -425,6 +466,11 @@ def test_what_belongs_to_another_offer_is_not_found(client: Client, launch: Laun
         f"landing-pages/{url.pk}/withdraw/",
         f"creatives/{creative.pk}/withdraw/",
         f"coupons/{coupon.pk}/withdraw/",
+        f"deals/{deal.pk}/",
+        f"deals/{deal.pk}/withdraw/",
+        f"feeds/{feed.pk}/",
+        f"feeds/{feed.pk}/fill/",
+        f"feeds/{feed.pk}/withdraw/",
     ):
         assert client.get(f"/offers/{offer.pk}/{path}").status_code == 200
         assert client.post(f"/offers/{other.pk}/{path}").status_code == 404
