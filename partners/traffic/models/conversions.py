@@ -138,6 +138,10 @@ class Conversion(Visit):
             models.Index(fields=["id"], name="conversion_id"),
             models.Index(fields=["partner_id", "transaction_id"], name="conversion_transaction"),
             models.Index(fields=["partner_id", "updated_at", "id"], name="conversion_updated_at"),
+            # Each conversion that is answered says how many events it has, and most have none.
+            models.Index(
+                fields=["partner_id", "transaction_id"], name="events_of_transaction", condition=Q(is_event=True)
+            ),
         ]
 
     def __str__(self) -> str:
