@@ -1,7 +1,9 @@
-"""What ``benchmarks.firehose`` does inside of the site: the partner, and the clicks that are followed."""
+"""What ``benchmarks.firehose`` does inside of the site: the partner, the clicks that are followed, and pushing them."""
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -10,6 +12,8 @@ from django.test import RequestFactory
 
 from keys.models import Key
 from partners.firehose.models import Firehose
+from partners.firehose.push.models import Push
+from partners.firehose.push.sending import Shift
 from partners.models import Partner
 from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
 from partners.traffic.arrivals import clicks
@@ -73,3 +77,22 @@ def write_at_once(events: int) -> dict[str, int]:
     for _ in range(events // BATCH):
         clicks.record_together([next(visitors) for _ in range(BATCH)])
     return {"events": events // BATCH * BATCH}
+
+
+def push_to(url: str) -> dict[str, str]:
+    push, _ = Push.add(partner=Partner.objects.get(), url=url, by=BY)
+    return {"after": str(push.cursor)}
+
+
+def push_until_told() -> dict[str, int]:
+    """A worker's shift, until the standard input ends."""
+    is_over = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        is_over.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    shift = Shift(is_over.is_set)
+    shift.run()
+    return {"batches": shift.delivered}
