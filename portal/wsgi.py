@@ -5,12 +5,13 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from portal.web.precedence import before_streams
+from portal.web.stalling import ending_stalled
 from portal.web.stopping import stopping
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 stopping.watch()
-site = get_wsgi_application()
+site = ending_stalled(get_wsgi_application())
 
 # Only now can models be imported.
 from partners.traffic.arrivals.middleware import links_first  # noqa: E402

@@ -95,7 +95,8 @@ def follow_firehose(request: OpenRequest) -> Flow:
     When the stream breaks off, open it again with the cursor of the last event you have: nothing is left out and
     nothing comes twice. Cursors are RUN-NUMBER, and the number of each event is that of the one before plus 1, so you
     can check that. Before a stream ends by itself, after 30 minutes at the latest, it says `end`, the reason and the
-    cursor. Events are kept for a week: a cursor that is older is answered with 410. You may have 2 streams open.
+    cursor. Events are kept for a week: a cursor that is older is answered with 410. You may have 2 streams open;
+    one that you take nothing from for a minute is broken off.
     """
     call = request.call
     form: Form = ServerSentEvents() if wants_events(request) else Lines()

@@ -28,8 +28,8 @@ BLOCK = 65_536
 # Whatever has not had a block by then is refused as the slow query it is, while that can still be said. A call's row
 # is written with its first block, and the API Log tallies a minute when no row can be added to it any more.
 BEGINS_WITHIN_SECONDS = 50
-# A stream keeps a thread of the web server for as long as its client reads. This many threads of each process at most,
-# a quarter of them, and half of these for one partner: who stops reading halfway keeps theirs.
+# A stream keeps a thread of the web server for as long as its client reads, and for a minute when it stops reading
+# (stalling.py). This many threads of each process at most, a quarter of them, and half of these for one partner.
 AT_ONCE = 4
 AT_ONCE_EACH = 2
 # So do flows, which go on for as long as somebody listens. They have threads of their own in each process, on top of

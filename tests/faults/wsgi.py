@@ -17,6 +17,7 @@ from ninja import Router  # noqa: E402
 from keys.gate import Realm  # noqa: E402
 from partners.traffic.arrivals.middleware import links_first  # noqa: E402
 from portal import api  # noqa: E402
+from portal.web import stalling  # noqa: E402
 from portal.web.streams import csv_out, stream  # noqa: E402
 
 faults = Router()
@@ -31,9 +32,12 @@ def change_something(request: HttpRequest) -> dict[str, str]:
 
 @faults.get("/stream")
 def stream_without_end(request: HttpRequest, rows: int) -> StreamingHttpResponse:
-    query = "SELECT g AS number, repeat(md5(g::text), 8) AS text FROM generate_series(1, %s) g"
+    # Not FROM generate_series: PostgreSQL would make all of its rows before it sent the first.
+    numbers = "SELECT generate_series(1, %s) AS number"
+    query = f"SELECT number, repeat(md5(number::text), 8) AS text FROM ({numbers}) AS numbers"
     return stream(csv_out(query, [rows]), "text/csv; charset=utf-8")
 
 
 api.mount("/faults", faults, opened_by=Realm.AFFILIATE)
-application = links_first(get_wsgi_application())
+stalling.TAKES_WITHIN_SECONDS = int(os.environ.get("FAULTS_TAKES_WITHIN", stalling.TAKES_WITHIN_SECONDS))
+application = links_first(stalling.ending_stalled(get_wsgi_application()))
