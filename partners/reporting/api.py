@@ -10,7 +10,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router
 from ninja.errors import HttpError
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, create_model
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, create_model
 from pydantic.config import JsonDict
 from pydantic_core import to_json
 
@@ -164,7 +164,7 @@ class AskedSummary(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"timezone_id": 67, "currency_id": "USD"}]}
     )
 
-    timezone_id: StrictInt | None = Field(
+    timezone_id: StrictInt | StrictStr | None = Field(
         default=None, description="Whose days they are, of /v1/meta/timezones. Without it, the network's."
     )
     currency_id: str | None = Field(default=None, description="ISO 4217. Without it, the network's currency.")

@@ -53,7 +53,7 @@ class AskedFilter(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     resource_type: str = Field(description="A column's name; none of the time columns.")
-    filter_id_value: StrictInt | StrictStr = Field(
+    filter_id_value: StrictInt | StrictStr | StrictFloat = Field(
         description="The column's id: a number for offer, creative and offer_url (0: none), the text itself otherwise."
     )
 
@@ -103,7 +103,7 @@ class AskedReport(BaseModel):
         alias="from", description="The first day, YYYY-MM-DD, or the first second, YYYY-MM-DD HH:MM:SS, in timezone_id."
     )
     to: str = Field(description=f"The last day or second, itself included; at most {YEAR_DAYS} days in all.")
-    timezone_id: StrictInt | None = Field(
+    timezone_id: StrictInt | StrictStr | None = Field(
         default=None, description="Of /v1/meta/timezones. Without it, the network's time zone."
     )
     currency_id: str | None = Field(default=None, description="ISO 4217. Without it, the network's currency.")
@@ -247,7 +247,10 @@ def choices(where: str, asked: list[AskedFilter], known: dict[str, Column]) -> t
     return tuple(Choice(filterable[name], tuple(dict.fromkeys(chosen))) for name, chosen in values.items())
 
 
-def value_of(where: str, column: Column, given: str | int) -> str | int:
+def value_of(where: str, column: Column, given: str | float) -> str | int:
+    if isinstance(given, float) and given.is_integer():
+        # Some languages write every number with a decimal point.
+        given = int(given)
     if column.kind is not Kind.NUMBER:
         text = str(given)
         if "\0" in text:

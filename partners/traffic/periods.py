@@ -18,6 +18,7 @@ DAY = timedelta(days=1)
 YEAR_DAYS = 366
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
+NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2}))?", re.ASCII)
 
 
@@ -34,7 +35,7 @@ class Period:
     zone: ZoneInfo
 
     @classmethod
-    def asked(cls, first: str, last: str, timezone_id: int | None, *, most_days: int = YEAR_DAYS) -> Period:
+    def asked(cls, first: str, last: str, timezone_id: int | str | None, *, most_days: int = YEAR_DAYS) -> Period:
         """The period of a call's ``from``, ``to`` and ``timezone_id`` (None: the network's).
 
         ``to`` belongs to it: the whole day of a date, the second of a time. Where clocks are set back, ``from`` means
@@ -62,10 +63,17 @@ class Period:
         return cls(instant(datetime.combine(first, time.min), zone), instant(end, zone), zone)
 
 
-def zone_of(timezone_id: int | None) -> ZoneInfo:
-    """:raises NoSuchPeriod: when there is no such time zone"""
+def zone_of(timezone_id: int | str | None) -> ZoneInfo:
+    """Some clients write numbers as texts.
+
+    :raises NoSuchPeriod: when there is no such time zone
+    """
     if timezone_id is None:
         return BY_NAME[Network.load().timezone].zone
+    if isinstance(timezone_id, str):
+        if not NUMBER.fullmatch(timezone_id):
+            raise NoSuchPeriod(f"timezone_id: {timezone_id[:40]} is not a number")
+        timezone_id = int(timezone_id)
     if timezone_id not in BY_ID:
         raise NoSuchPeriod(f"timezone_id: {timezone_id} is not one; /v1/meta/timezones has them all")
     return BY_ID[timezone_id].zone

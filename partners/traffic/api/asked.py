@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, Stric
 
 from partners.traffic.periods import NoSuchPeriod, Period
 from partners.traffic.rows import AS_RECORDED, Offered, Selection, Shape, looked_up, page_of
-from partners.traffic.search import Criterion, Unanswerable, hex_id, number
+from partners.traffic.search import Criterion, Unanswerable, hex_id
 from portal.web.api import PAGED, paged, paging
 
 JSON = "application/json; charset=utf-8"
@@ -99,24 +99,11 @@ class Asked(BaseModel):
 
     def period(self, most_days: int) -> Period:
         """:raises NoSuchPeriod:"""
-        return Period.asked(self.from_, self.to, zone_id(self.timezone_id), most_days=most_days)
+        return Period.asked(self.from_, self.to, self.timezone_id, most_days=most_days)
 
     @property
     def paging_fields(self) -> dict[str, Any]:
         return {"page": self.page, "page_size": self.page_size}
-
-
-def zone_id(given: int | str | None) -> int | None:
-    """Some clients write numbers as texts.
-
-    :raises Unanswerable: for what is neither
-    """
-    if given is None or isinstance(given, int):
-        return given
-    try:
-        return number(given)
-    except ValueError:
-        raise Unanswerable(f"timezone_id: {given[:40]} is not a number") from None
 
 
 def answer(content: bytes) -> HttpResponse:

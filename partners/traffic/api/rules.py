@@ -16,7 +16,7 @@ from pydantic.config import JsonDict
 from partners.api import Paging, PartnerRequest
 from partners.models import Partner
 from partners.offers.models import Offer
-from partners.traffic.api.asked import PAGES, naming_what_is_wrong, zone_id
+from partners.traffic.api.asked import PAGES, naming_what_is_wrong
 from partners.traffic.api.conversions import RelatedOffer
 from partners.traffic.models import TrafficBlock, TrafficControl
 from partners.traffic.models.rules import TrafficBlockQuerySet, TrafficControlQuerySet
@@ -348,7 +348,7 @@ def search_blocked_variables(request: PartnerRequest, payload: BlockedSearch) ->
     blocks = request.call.partner.traffic_blocks.filter(on_the_offer)
     if payload.from_ is not None and payload.to is not None:
         with naming_what_is_wrong():
-            period = Period.asked(payload.from_, payload.to, zone_id(payload.timezone_id))
+            period = Period.asked(payload.from_, payload.to, payload.timezone_id)
         lasted = Q(lifted_at=None) | Q(lifted_at__gt=period.start)
         blocks = blocks.filter(lasted, blocked_at__lt=period.end)
     elif payload.from_ is None and payload.to is None:

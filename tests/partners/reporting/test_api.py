@@ -208,12 +208,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"to": "9999-12-31"}, "to: 9999-12-31 is out of range; years are 2000 to 2100"),
     ({"from": 5}, "from:"),
     ({"timezone_id": 9999}, "timezone_id: 9999 is not one"),
-    ({"timezone_id": "x"}, "timezone_id:"),
+    ({"timezone_id": "x"}, "timezone_id: x is not a number"),
+    ({"timezone_id": "9" * 5000}, "timezone_id: 9"),
     ({"currency_id": "XXX"}, "there is no currency “XXX”"),
     (filters(("colour", "red")), "filters: there is no resource_type “colour”"),
     (filters(("date", "2026-05-01")), "filters: there is no resource_type “date”"),
     (filters(("offer", "x")), "filters: “x” is not the number of any offer"),
-    (filters(("offer", 4.5)), "filter_id_value"),
+    (filters(("offer", 4.5)), "filters: “4.5” is not the number of any offer"),
     (filters(("offer", "9" * 30)), "is not the number of any offer"),
     (filters(("offer", -1)), "“-1” is not the number of any offer"),
     (filters(("offer", None)), "filter_id_value"),
@@ -253,6 +254,18 @@ def test_what_clients_of_the_dialect_send_along_is_taken(ask: Ask) -> None:
     }
 
     assert ask(columns=columns, query=query).status_code == 200
+
+
+def test_numbers_are_taken_as_other_languages_write_them(ask: Ask, acme: Partner, shoes: Offer, client: Client) -> None:
+    clicked(acme, shoes)
+
+    plain = ask(timezone_id=80, **filters(("offer", shoes.pk))).json()
+    written = ask(timezone_id="80", **filters(("offer", float(shoes.pk)))).json()
+    summary = client.post(SUMMARY, {"timezone_id": "80"}, content_type="application/json")
+
+    assert plain["table"]
+    assert written == plain
+    assert summary.status_code == 200
 
 
 def test_a_report_takes_ten_columns_and_every_one_there_is(ask: Ask, acme: Partner, shoes: Offer) -> None:
