@@ -81,6 +81,7 @@ AGENTS = [
 
 
 def main() -> None:
+    load = os.getloadavg()[0]
     with ExitStack() as stack:
         database = stack.enter_context(own_postgres())
         contenders = [Contender("bare", "benchmarks.bare:application", Path(sys.executable), 9331, {}, {})]
@@ -108,7 +109,7 @@ def main() -> None:
         answered = sum(seen.statuses[302] for seen in figures["tracking"])
         recorded = rows(database) - before
     assert recorded >= answered, f"{answered} clicks were redirected, {recorded} recorded"
-    write_section("tracking", report(figures, spent, answered))
+    write_section("tracking", report(figures, spent, answered, load))
 
 
 def prepared(database: Server) -> tuple[Contender, list[bytes]]:
@@ -153,8 +154,11 @@ def rows(database: Server) -> int:
     return int(found[0])
 
 
-def report(figures: dict[str, list[Figures]], spent: dict[str, list[tuple[float, float]]], answered: int) -> str:
-    """``spent``: processor time of the web process and of PostgreSQL, in µs an answer."""
+def report(
+    figures: dict[str, list[Figures]], spent: dict[str, list[tuple[float, float]]], answered: int, load: float
+) -> str:
+    """``spent``: processor time of the web process and of PostgreSQL, in µs an answer. ``load``: that of the machine
+    before it began."""
     rate = {name: median(seen.per_second for seen in rounds) for name, rounds in figures.items()}
     names = {"bare": "(a) bare Django redirect", "tracking": "(b) a click: decided, recorded, redirected"}
     lines = [
@@ -162,7 +166,8 @@ def report(figures: dict[str, list[Figures]], spent: dict[str, list[tuple[float,
             f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), Python "
             f"{platform.python_version()}; {CONNECTIONS} connections, granian with {WORKERS} worker(s) of {THREADS} "
             f"threads, client and PostgreSQL on the same machine; {PARTNERS} partners, {OFFERS} offers, {VISITORS:,} "
-            f"visitors; medians of {ROUNDS} rounds of {SECONDS:g} s in turn."
+            f"visitors; medians of {ROUNDS} rounds of {SECONDS:g} s in turn, on a machine with a load of "
+            f"{load:.1f}."
         ),
         "",
         "| | clicks/s | of bare | p50 ms | p99 ms | web µs | PostgreSQL µs |",
