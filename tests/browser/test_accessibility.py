@@ -1,9 +1,13 @@
 from __future__ import annotations
 
-from typing import Literal
+from datetime import timedelta
+from itertools import cycle
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils.timezone import now
 from playwright.sync_api import Page, expect
 
 from apilog.patterns.models import Pattern
@@ -15,6 +19,9 @@ from partners.firehose.models import Firehose
 from partners.models import Partner
 from portal.accounts.models import User
 from portal.network.models import Network
+from portal.status.judgement import State
+from portal.status.models import Check
+from portal.status.probes import PROBES
 from tests.browser.conftest import OpenPage, SignIn
 from tests.conftest import SETUP
 
@@ -223,3 +230,20 @@ def test_a_dialog_is_htmx_s_own_from_the_moment_it_is_there(
     expect(page.get_by_role("dialog").get_by_role("heading", name="Send it safely")).to_be_visible()
     expect(page.locator("#key-table")).to_contain_text("Nightly import")
     assert page.url.endswith(f"/partners/{acme.pk}/api/")
+
+
+def test_system_status_passes_axe_in_both_schemes(
+    open_page: OpenPage, sign_in: SignIn, sonia: User, settings: Any, tmp_path: Path
+) -> None:
+    settings.STATUS_SNAPSHOT = tmp_path / "status.json"
+    # Fresh, however slow the machine is.
+    fresh = {"measured_at": now() + timedelta(minutes=30), "slow_run": -2, "outage_run": -2, "answered": 5, "errors": 0}
+    for probe, state in zip(PROBES, cycle(State), strict=False):
+        said = {"outage": "It does not answer.", "warning": "It is nearly full.", "note": "3 events wait."}
+        Check.objects.create(probe=probe.slug, state=state, **fresh, **said)
+    page = open_page()
+    sign_in(page, sonia)
+    page.goto("/system/status/")
+
+    expect(page.get_by_role("row", name="Firehose")).to_contain_text("3 events wait.")
+    assert complaints(page) == []
