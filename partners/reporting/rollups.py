@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import psycopg
 from django.db import OperationalError, connection, models, transaction
 from django.utils.timezone import now
 
@@ -145,6 +146,26 @@ def seal(day: date) -> bool:
         # Somebody is writing into the day; the next run tries again.
         return False
     return True
+
+
+UNSEAL = "SELECT reporting_unseal(day::date) FROM generate_series(%s::date, %s::date, interval '1 day') AS day"
+HOLD = """
+SELECT pg_advisory_xact_lock_shared(reporting_lock_of(day::date)),
+       set_config('latchkey.unsealed', concat_ws(' ', current_setting('latchkey.unsealed', true), day::date), true)
+FROM generate_series(%s::date, %s::date, interval '1 day') AS day
+"""
+
+
+def unseal(first: date, last: date, *writers: psycopg.Connection[Any]) -> None:
+    """Breaks the seals of these days before many rows are written into them, instead of at the first row of each: the
+    triggers then have nothing to do for any of them.
+
+    The writers' transactions are of the same work, and end in this order. Only the first deletes the seals: the second
+    would wait for it, and whoever drives both would wait for the second. No day can be sealed before all have ended, so
+    the others need to hold the locks and no more.
+    """
+    for writer, statement in zip(writers, [UNSEAL] + [HOLD] * len(writers), strict=False):
+        writer.execute(statement, [first, last])
 
 
 def work_out(day: date) -> None:
