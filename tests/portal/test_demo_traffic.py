@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import textwrap
 import zlib
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -9,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import Count, F, Q, Sum
 
 from partners.models import Partner
@@ -22,17 +27,42 @@ from partners.offers.models import (
     RevenueType,
     Terms,
 )
+from partners.reporting.models import Day
 from partners.traffic.agents import agent_of
 from partners.traffic.models import CapCount, Click, Conversion, Hold, Impression, Receipt, Refusal
 from partners.traffic.models.recording import Report, Source
 from portal.demo.traffic.flow import COLUMNS
 from portal.network.models import Network
+from portal.postgres import PROJECT
 from portal.web.ids import moment_of
 from portal.web.progress import Progress
 from tests.conftest import SETUP
 
 UNTIL = datetime(2026, 5, 29, 15, tzinfo=UTC)
 LONG_AGO = UNTIL - timedelta(days=300)
+# Killed when PostgreSQL has taken the first clicks and is given more.
+KILLED = textwrap.dedent(
+    """
+    import os, signal, sys
+    from datetime import datetime
+    import django
+    from django.conf import settings
+    settings.DATABASES["default"]["NAME"] = sys.argv[1]
+    settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
+    django.setup()
+    from portal.demo.traffic import load_traffic
+
+    come = 0
+
+    def count(more):
+        global come
+        come += more
+        if come > 60_000:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    load_traffic(clicks=80_000, days=20, seed=7, until=datetime.fromisoformat(sys.argv[2]), progress=count)
+    """
+)
 CENTS, NOTHING = Decimal("0.0001"), Decimal(0)
 
 
@@ -96,11 +126,14 @@ def demo_traffic(*arguments: str, clicks: int = 6000, until: datetime = UNTIL) -
     return said.getvalue()
 
 
-def rows_of(*tables: type[Click | Impression | Conversion]) -> int:
+def rows_of(*tables: type[Click | Impression | Conversion | Hold | Receipt]) -> int:
     """All that stands in the tables, in one number."""
     digest = 0
     for table in tables:
-        for row in table._default_manager.order_by("id").values_list():
+        # A hold's own number goes on rising.
+        known = [column.name for column in table._meta.concrete_fields if (table, column.name) != (Hold, "id")]
+        order = "digest" if table is Receipt else "conversion_id" if table is Hold else "id"
+        for row in table._default_manager.order_by(order).values_list(*known):
             digest = zlib.crc32(repr(row).encode(), digest)
     return digest
 
@@ -174,7 +207,7 @@ def test_people_click_when_they_are_awake() -> None:
 def test_the_same_seed_and_moment_make_the_same_rows_and_another_seed_others() -> None:
     def traffic(*arguments: str) -> int:
         demo_traffic(*arguments, clicks=1500)
-        digest = rows_of(Click, Impression, Conversion)
+        digest = rows_of(Click, Impression, Conversion, Hold, Receipt)
         for table in (Click, Impression, Conversion, Hold, Receipt):
             table._default_manager.all().delete()
         return digest
@@ -375,6 +408,32 @@ def test_outside_of_a_transaction_it_is_committed_as_a_whole(market: dict[str, O
 
     assert Click.objects.count() == 3000
     assert Conversion.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_load_that_is_killed_leaves_nothing_and_can_be_run_again() -> None:
+    command = [sys.executable, "-c", KILLED, connection.settings_dict["NAME"], UNTIL.isoformat()]
+
+    killed = subprocess.run(command, cwd=PROJECT, check=False)
+
+    assert killed.returncode == -signal.SIGKILL
+    demo_traffic(clicks=500)
+    assert Click.objects.count() == 500
+    assert Receipt.objects.count() == Conversion.objects.count()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_traffic_of_sealed_days_breaks_their_seals(monkeypatch: pytest.MonkeyPatch) -> None:
+    demo_traffic(clicks=500)
+    sealed = [(UNTIL - timedelta(days=number)).date() for number in range(1, 61)]
+    Day.objects.bulk_create(Day(day=day, horizon=0, sealed_at=UNTIL) for day in sealed)
+    # Two connections that wait for each other through us would do so for ever.
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=60s")
+
+    demo_traffic("--add", "--seed=8", clicks=3000)
+
+    assert Click.objects.count() == 3500
+    assert not Day.objects.filter(sealed_at__isnull=False).exists()
 
 
 def test_progress_is_shown_at_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:

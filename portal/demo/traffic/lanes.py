@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from random import Random
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 from django.conf import settings
 
@@ -25,6 +26,8 @@ UNIT = 10_000
 # What all clicks together come to, of a hundred.
 CONVERSIONS = 3.2
 MOST_LINKS = 1500
+# Most links say what many others do.
+QUOTED = cache(quote_plus)
 SHOWN = (Creative.Type.IMAGE, Creative.Type.VIDEO, Creative.Type.HTML)
 
 
@@ -68,11 +71,12 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``head`` is LINK_COLUMNS in COPY's format; ``url`` lacks what is different in every click."""
+    """``head`` is LINK_COLUMNS in COPY's format, ``redirected_from`` that column, and ``clicked`` that and the address
+    that was clicked, which lacks what is different in every click."""
 
-    head: str
-    url: str
-    redirected_from: str
+    head: bytes
+    redirected_from: bytes
+    clicked: bytes = b""
 
 
 LINK_COLUMNS = (
@@ -112,23 +116,22 @@ class Lane:
     has_click_ids: bool
     number: int = 0
     links: list[Link] = field(default_factory=list)
-    # What a unique click and an impression bring, as they are written.
-    click_payout: str = "0"
-    click_revenue: str = "0"
-    shown_payout: str = "0"
-    shown_revenue: str = "0"
+    # What a unique click comes to, from "payout" to "parameters", and an impression, from "sub4" on: in COPY's format.
+    clicked: bytes = b""
+    shown: bytes = b""
 
     def __post_init__(self) -> None:
-        self.click_payout, self.click_revenue = money(self.base.payout.of_click), money(self.base.revenue.of_click)
-        self.shown_payout, self.shown_revenue = self.base.payout.of_impression, self.base.revenue.of_impression
+        pays, earns = self.base.payout, self.base.revenue
+        self.clicked = f"{money(pays.of_click)}\t{money(earns.of_click)}\tt\t0\t{{}}".encode()
+        self.shown = f"\t{pays.of_impression}\t{earns.of_impression}".encode()
 
     def add_links(self, count: int) -> None:
         self.links = [self.habits.link(self) for _ in range(count)]
 
-    def head(self, coupon_code: str = "") -> str:
+    def head(self, coupon_code: str = "") -> bytes:
         """LINK_COLUMNS where nothing is known but whose it is."""
         known = (self.partner_id, self.offer_id, "", self.base.payout.kind, self.base.revenue.kind, 0, 0, coupon_code)
-        return "\t".join([*map(str, known), *[""] * (len(LINK_COLUMNS) - len(known))])
+        return "\t".join([*map(str, known), *[""] * (len(LINK_COLUMNS) - len(known))]).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,10 +308,10 @@ class Habits:
 
     def link(self, lane: Lane) -> Link:
         market, random, offer = self.market, self.random, lane.offer
-        target, redirected_from = offer, r"\N"
+        target, redirected_from = offer, rb"\N"
         if market.redirecting[offer.pk] and random.random() < 0.03:
             target = random.choice(market.redirecting[offer.pk])
-            redirected_from = str(target.pk)
+            redirected_from = b"%d" % target.pk
         url_id = random.choice(market.urls[offer.pk]) if market.urls[offer.pk] and random.random() < 0.3 else 0
         creative_id = random.choice(market.banners[offer.pk]) if lane.shows_banners else 0
         coupon_code = random.choice(lane.coupons)[0] if lane.coupons and random.random() < 0.2 else ""
@@ -320,9 +323,9 @@ class Habits:
         subs = (said["sub1"], said["sub2"], said.get("sub3", ""), *[""] * 6)
         head = (*whose, url_id, creative_id, coupon_code, source_id, *subs, random.choice(self.referers))
         carried = {"url_id": url_id, "creative_id": creative_id, "coupon_code": coupon_code, "source_id": source_id}
-        query = urlencode({name: value for name, value in (said | carried).items() if value})
+        query = urlencode({name: value for name, value in (said | carried).items() if value}, quote_via=QUOTED)
         url = f"{market.scheme}://{market.domain}/t/{self.code}/{market.codes[target.pk]}/?{query}"
-        return Link("\t".join(map(str, head)), url, redirected_from)
+        return Link("\t".join(map(str, head)).encode(), redirected_from, redirected_from + b"\t" + url.encode())
 
 
 def frequent(items: Sequence[str], random: Random) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from typing import Any
 
 import psycopg
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet, Sum
 from psycopg import sql
 
 from partners.models import Partner
 from partners.offers.models import Offer
+from partners.reporting.rollups import unseal
 from partners.traffic.caps import beginnings
 from partners.traffic.models import CapCount, Click, Conversion, Impression
 from partners.traffic.partitions import create_partitions
@@ -84,6 +87,7 @@ def load_traffic(
     flow = Flow(lanes, clicks=clicks, impressions=impressions, start=start, until=until, random=random)
     written = Loaded()
     with Writer.connected() as writer:
+        unseal(start.date(), until.date(), *writer.connections)
         for count, lines in flow.hours():
             for table, rows in lines.by_table().items():
                 writer.add(table, rows)
@@ -123,26 +127,34 @@ class Writer:
 
     def __init__(self, connections: Sequence[psycopg.Connection[Any]], threads: Sequence[ThreadPoolExecutor]) -> None:
         self.connections, self.threads = connections, threads
-        self.rows: dict[str, list[str]] = {table: [] for table in COLUMNS}
+        self.rows: dict[str, list[bytes]] = {table: [] for table in COLUMNS}
         self.running: dict[int, Future[None]] = {}
 
     @classmethod
     @contextlib.contextmanager
     def connected(cls) -> Iterator[Writer]:
         """Two connections of its own, so that the processors are busy; within a transaction that one's connection,
-        because only there is everything seen, and undone."""
+        because only there is everything seen, and undone.
+
+        The two are committed one right after the other, when both have written all.
+        """
         with contextlib.ExitStack() as stack:
             if connection.in_atomic_block:
                 connection.ensure_connection()
+                own = []
                 connections = [connection.connection]
             else:
-                connections = [stack.enter_context(own_connection()) for _ in range(2)]
+                own = [stack.enter_context(own_connection()) for _ in range(2)]
+                connections = [each.connection for each in own]
+            stack.enter_context(short_turns())
             threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in connections]
             writer = cls(connections, threads)
             yield writer
             writer.finish()
+            for each in own:
+                each.commit()
 
-    def add(self, table: str, rows: list[str]) -> None:
+    def add(self, table: str, rows: list[bytes]) -> None:
         waiting = self.rows[table]
         waiting += rows
         if len(waiting) >= ROWS:
@@ -163,22 +175,35 @@ class Writer:
             running.result()
 
 
-def copy(to: psycopg.Connection[Any], table: str, rows: list[str]) -> None:
+def copy(to: psycopg.Connection[Any], table: str, rows: list[bytes]) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), columns)
     with to.cursor() as cursor, cursor.copy(statement) as lines:
-        for first in range(0, len(rows), 500):
-            lines.write("".join(rows[first : first + 500]))
+        lines.write(b"\n".join((*rows, b"")))
 
 
 @contextlib.contextmanager
-def own_connection() -> Iterator[psycopg.Connection[Any]]:
-    """Another connection than the one that everybody uses; committed at the end, or rolled back."""
+def own_connection() -> Iterator[BaseDatabaseWrapper]:
+    """Another connection than the one that everybody uses. What is not committed at the end is rolled back."""
     own = connection.copy()
     own.set_autocommit(False)
     try:
-        yield own.connection
-        own.commit()
+        with own.cursor() as cursor:
+            # One may have nothing to write for minutes, while the other has.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield own
     finally:
-        # What is not committed by now is rolled back.
         own.close()
+
+
+@contextlib.contextmanager
+def short_turns() -> Iterator[None]:
+    """Who makes rows leaves the interpreter after a fifth of a millisecond to those who send them. These need it for a
+    moment each time the socket has taken a fifth of a megabyte, and with Python's own 5 ms PostgreSQL waited for them.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0002)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

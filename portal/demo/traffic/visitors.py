@@ -354,6 +354,7 @@ ROBOTS = (
     f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} HeadlessChrome/140.0.0.0 Safari/537.36",
     "curl/8.14.1",
 )
+AGENTS = {agent: number for number, agent in enumerate((*MOBILE, *DESKTOP, *ROBOTS))}
 
 # What a visitor comes to in a row, in this order; every row of traffic has them beside each other.
 VISITOR_COLUMNS = (
@@ -367,15 +368,25 @@ VISITOR_COLUMNS = (
 class Visitor:
     """Somebody with one device in one city; ``text`` is VISITOR_COLUMNS in COPY's format.
 
-    ``network`` is the first half of the addresses there: 240.0.0.0/4, which belongs to nobody.
+    ``network`` is the first half of the addresses there: 240.0.0.0/4, which belongs to nobody. ``key`` is a
+    number of 40 bits for the network and the user agent; the last 16 are left to the other half of an address.
     """
 
-    text: str
-    network: str
-    agent: str
+    text: bytes
+    network: bytes
+    key: int
+
+    @classmethod
+    def described(cls, agent: str, whereabouts: tuple[str, ...], language: str, *, network: tuple[int, int]) -> Visitor:
+        """Where tracking would find the same in the user agent."""
+        found = agent_of(agent)
+        system = (found.platform, found.os_version, found.device_type, found.device_make, found.device_model)
+        browser = (found.browser, found.browser_version, language, "t" if found.is_robot else "f")
+        text = "\t".join((agent, *whereabouts, *system, *browser))
+        return cls(text.encode(), b"%d.%d" % network, int.from_bytes((*network, AGENTS[agent], 0, 0)))
 
 
-NOBODY = Visitor("\t".join(["", *[""] * 7, "{}", *[""] * 8, "f"]), "", "")
+NOBODY = Visitor("\t".join(["", *[""] * 7, "{}", *[""] * 8, "f"]).encode(), b"", 0)
 
 
 def visitors_of(code: str, count: int, random: Random) -> list[Visitor]:
@@ -402,26 +413,18 @@ def visitor_in(code: str, number: int, random: Random) -> Visitor:
     # A few read the web in another language than most around them.
     language = country.language if random.random() < 0.93 else random.choice(("en", "es", "fr", "ar"))
     whereabouts = (code, city.region, city.name, city.dma, carrier, isp, "Cellular" if is_cellular else "Cable/DSL")
-    text = described(agent, (*whereabouts, json.dumps(place)), language)
-    return Visitor(text, network_of(code, number, is_cellular=is_cellular), agent)
+    network = network_of(code, number, is_cellular=is_cellular)
+    return Visitor.described(agent, (*whereabouts, json.dumps(place)), language, network=network)
 
 
 def robots(count: int, random: Random) -> list[Visitor]:
     hosting = ("US", "Virginia", "Ashburn", "511", "", "Quarry Hosting", "Corporate", '{"is_proxy": false}')
     agents = random.choices(ROBOTS, k=count)
-    return [Visitor(described(agent, hosting, ""), f"255.{random.randrange(8)}", agent) for agent in agents]
+    return [Visitor.described(agent, hosting, "", network=(255, random.randrange(8))) for agent in agents]
 
 
-def described(agent: str, whereabouts: tuple[str, ...], language: str) -> str:
-    """VISITOR_COLUMNS, where tracking would find the same in the user agent."""
-    found = agent_of(agent)
-    system = (found.platform, found.os_version, found.device_type, found.device_make, found.device_model)
-    browser = (found.browser, found.browser_version, language, "t" if found.is_robot else "f")
-    return "\t".join((agent, *whereabouts, *system, *browser))
-
-
-def network_of(code: str, city: int, *, is_cellular: bool) -> str:
+def network_of(code: str, city: int, *, is_cellular: bool) -> tuple[int, int]:
     """Every city has addresses of its own, and so have the phones in it."""
     country = list(COUNTRIES).index(code)
     number = country * 40 + city * 2 + is_cellular
-    return f"{240 + number // 256}.{number % 256}"
+    return 240 + number // 256, number % 256
