@@ -3,7 +3,7 @@
 #   make run            serve on PORT (8000), with a PostgreSQL and a demo network of its own; Ctrl-C stops everything
 #   make test           every test; ARGS="tests/keys -x" narrows it
 #   make faults         break it on purpose: 20 rounds of what `make test` does in two (about two minutes)
-#   make bench          measure the gate, tracking, postbacks, the Firehose and the API Log, into docs/benchmarks.md
+#   make bench          measure the gate, tracking, postbacks, the Firehose, traffic and the log, into docs/benchmarks.md
 #   make check          what .ci/run asks of the sources, without the tests
 #   make manage DO=...  a command of manage.py in the environment of `make run`: make manage DO="issue_key --network"
 #   make format         format Python and templates
@@ -69,6 +69,7 @@ bench: $(DEV)
 	@$(VENV) -m benchmarks.tracking
 	@$(VENV) -m benchmarks.delivery
 	@$(VENV) -m benchmarks.firehose
+	@$(VENV) -m benchmarks.demo_traffic
 	@$(VENV) -m benchmarks.log
 	@exec $(VENV) -m benchmarks.reporting
 
