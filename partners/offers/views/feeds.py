@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from partners.offers.forms import FeedForm, FillForm, NewFeedForm
 from partners.offers.models import Offer
-from partners.offers.views.parts import answer, done_with, withdraw
+from partners.offers.views.parts import ask, done_with, withdraw
 from portal.accounts.rights import CHANGE_PARTNERS
 from portal.web.access import requires
 from portal.web.requests import UserRequest
@@ -23,7 +23,7 @@ def add_feed(request: UserRequest, offer_id: int) -> HttpResponse:
     form = NewFeedForm(request.POST or None, request.FILES or None)
     if form.is_bound and form.added(offer, by=request.actor):
         return done_with(request, offer, f"The feed {form.cleaned_data['name']} was added.")
-    return answer(request, "offers/feed_form.html", offer, "Add a product feed", form=form, action="Add")
+    return ask(request, "offers/feed_fields.html", offer, "Add a product feed", form=form, action="Add")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,7 +35,7 @@ def change_feed(request: UserRequest, offer_id: int, feed_id: int) -> HttpRespon
     form = FeedForm(request.POST or None, instance=feed)
     if form.is_bound and form.saved_to(feed, by=request.actor):
         return done_with(request, offer, f"The feed {feed} was saved.")
-    return answer(request, "offers/feed_form.html", offer, f"Product feed {feed}", form=form, action="Save")
+    return ask(request, "offers/feed_fields.html", offer, f"Product feed {feed}", form=form, action="Save")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,7 +50,9 @@ def fill_feed(request: UserRequest, offer_id: int, feed_id: int) -> HttpResponse
         count = len(form.cleaned_data["products"])
         said = "one product" if count == 1 else f"{count:,} products"
         return done_with(request, offer, f"{feed} holds {said} now.")
-    return answer(request, "offers/fill_feed.html", offer, f"Products of {feed}", form=form, feed=feed)
+    return ask(
+        request, "offers/fill_feed_fields.html", offer, f"Products of {feed}", form=form, feed=feed, action="Replace"
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -55,6 +55,11 @@ def sent_twice(earlier: AlreadySubmitted) -> str:
     return f"This form added {earlier.made} before, so there is one. For another, begin a new form."
 
 
+def ask(request: UserRequest, fields: str, offer: Offer, title: str, *, action: str, **context: Any) -> HttpResponse:
+    """The form over the page of the offer; ``fields`` is their template, ``action`` the words of the button."""
+    return answer(request, "offers/part_form.html", offer, title, fields=fields, action=action, **context)
+
+
 def answer(request: UserRequest, template: str, offer: Offer, title: str, **context: Any) -> HttpResponse:
     context |= {"offer": offer, "title": title, "back": reverse("offers:detail", args=[offer.pk])}
     return render_page(request, template, context, status=422 if request.method == "POST" else 200)
@@ -68,7 +73,7 @@ def add_event(request: UserRequest, offer_id: int) -> HttpResponse:
     form = EventForm(request.POST or None)
     if form.is_bound and form.saved(offer, by=request.actor):
         return done_with(request, offer, f"{offer} pays for {form.cleaned_data['event_name']} now.")
-    return answer(request, "offers/payout_form.html", offer, "Pay for an event", form=form, action="Add")
+    return ask(request, "offers/payout_fields.html", offer, "Pay for an event", form=form, action="Add")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -81,7 +86,7 @@ def change_payout(request: UserRequest, offer_id: int, payout_id: int) -> HttpRe
     if form.is_bound and form.saved(by=request.actor):
         return done_with(request, offer, f"{payout.title}: partners earn {form.terms.told(offer.currency)} now.")
     title = f"{payout.title}: payout and revenue"
-    return answer(request, "offers/payout_form.html", offer, title, form=form, action="Save")
+    return ask(request, "offers/payout_fields.html", offer, title, form=form, action="Save")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -93,7 +98,7 @@ def add_terms(request: UserRequest, offer_id: int) -> HttpResponse:
     if form.is_bound and form.saved(by=request.actor):
         partner = form.cleaned_data["partner"]
         return done_with(request, offer, f"{partner} earns {form.terms.told(offer.currency)} now.")
-    return answer(request, "offers/terms_form.html", offer, "Terms of a single partner", form=form, action="Add")
+    return ask(request, "offers/terms_fields.html", offer, "Terms of a single partner", form=form, action="Add")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -106,7 +111,7 @@ def change_terms(request: UserRequest, offer_id: int, terms_id: int) -> HttpResp
     if form.is_bound and form.saved(by=request.actor):
         return done_with(request, offer, f"{standing.partner} earns {form.terms.told(offer.currency)} now.")
     title = f"What {standing.partner} earns"
-    return answer(request, "offers/terms_form.html", offer, title, form=form, standing=standing, action="Save")
+    return ask(request, "offers/terms_fields.html", offer, title, form=form, standing=standing, action="Save")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -137,7 +142,7 @@ def add_landing_page(request: UserRequest, offer_id: int) -> HttpResponse:
     form = LandingPageForm(request.POST or None, offer=offer)
     if form.is_bound and form.saved(by=request.actor):
         return done_with(request, offer, f"Links can lead to {form.cleaned_data['name']} now.")
-    return answer(request, "offers/landing_page_form.html", offer, "Add a landing page", form=form, action="Add")
+    return ask(request, "offers/landing_page_fields.html", offer, "Add a landing page", form=form, action="Add")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -149,7 +154,7 @@ def change_landing_page(request: UserRequest, offer_id: int, url_id: int) -> Htt
     form = LandingPageForm(request.POST or None, offer=offer, url=url)
     if form.is_bound and form.saved(by=request.actor):
         return done_with(request, offer, f"{url} was saved. Links lead there from the next click on.")
-    return answer(request, "offers/landing_page_form.html", offer, f"Landing page {url}", form=form, action="Save")
+    return ask(request, "offers/landing_page_fields.html", offer, f"Landing page {url}", form=form, action="Save")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -169,7 +174,7 @@ def add_creative(request: UserRequest, offer_id: int) -> HttpResponse:
     offer = get_object_or_404(Offer, pk=offer_id)
     form = CreativeForm(request.POST or None)
     if not form.is_valid():
-        return answer(request, "offers/creative_form.html", offer, "Add a creative", form=form, action="Add")
+        return ask(request, "offers/creative_fields.html", offer, "Add a creative", form=form, action="Add")
     try:
         creative = offer.add_creative(by=request.actor, **form.given)
     except AlreadySubmitted as earlier:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from partners.offers.forms import CouponForm, DealForm, NewDealForm
 from partners.offers.models import AlreadySubmitted, Offer
-from partners.offers.views.parts import answer, done_with, sent_twice, withdraw
+from partners.offers.views.parts import ask, done_with, sent_twice, withdraw
 from portal.accounts.rights import CHANGE_PARTNERS
 from portal.web.access import requires
 from portal.web.requests import UserRequest
@@ -24,7 +24,7 @@ def add_coupon(request: UserRequest, offer_id: int) -> HttpResponse:
     form = CouponForm(request.POST or None)
     if form.is_bound and form.added(offer, by=request.actor):
         return done_with(request, offer, f"The code {form.cleaned_data['code']} was added.")
-    return answer(request, "offers/coupon_form.html", offer, "Add a coupon code", form=form, action="Add")
+    return ask(request, "offers/coupon_fields.html", offer, "Add a coupon code", form=form, action="Add")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,7 +44,7 @@ def add_deal(request: UserRequest, offer_id: int) -> HttpResponse:
     offer = get_object_or_404(Offer, pk=offer_id)
     form = NewDealForm(request.POST or None, offer=offer)
     if not form.is_valid():
-        return answer(request, "offers/deal_form.html", offer, "Add a deal", form=form, action="Add")
+        return ask(request, "offers/deal_fields.html", offer, "Add a deal", form=form, action="Add")
     try:
         deal = form.add(by=request.actor)
     except AlreadySubmitted as earlier:
@@ -61,7 +61,7 @@ def change_deal(request: UserRequest, offer_id: int, deal_id: int) -> HttpRespon
     form = DealForm(request.POST or None, instance=deal)
     if form.is_bound and form.saved_to(deal, by=request.actor):
         return done_with(request, offer, f"The deal {deal} was saved.")
-    return answer(request, "offers/deal_form.html", offer, f"Deal {deal}", form=form, action="Save")
+    return ask(request, "offers/deal_fields.html", offer, f"Deal {deal}", form=form, action="Save")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
