@@ -37,7 +37,7 @@ ROLE = "latchkey"
 ACCOUNT = "latchkey-postgres"
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 30
 
 # For tests: nobody minds losing this data when the machine stops. A killed server still loses nothing, because what it

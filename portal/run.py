@@ -32,7 +32,7 @@ WEB_WORKERS = 2
 # connection for each, and for each export there may be: a thread never waits for one.
 WEB_THREADS = 24
 OLDEST_POSTGRES = 140000
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 180
 STOP_SECONDS = 10
 LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -297,7 +297,7 @@ def wait_for_answer(port: int, children: list[Child], interruption: Interruption
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         check_alive(children)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
             connection.request("GET", "/sign-in/")
             connection.getresponse()

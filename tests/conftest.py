@@ -36,6 +36,13 @@ def quick_passwords(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
+def patience_with_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which a question takes more than a second has a database all the same."""
+    monkeypatch.setattr("portal.status.database.PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr("portal.status.database.ANSWER_SECONDS", 120.0)
+
+
+@pytest.fixture(autouse=True)
 def no_loop_but_ones_own(request: pytest.FixtureRequest) -> Iterator[None]:
     """Once a browser was started, Playwright's loop goes on in this thread, and no other one could run in it."""
     loop = None if "browser" in request.path.parts else asyncio.events._get_running_loop()

@@ -24,6 +24,8 @@ ENVIRONMENT = {
     "DEBUG": "1",
     "SECRET_KEY": "for-tests-alone-" + "0" * 48,
     "KEY_ENCRYPTION_KEYS": "1:" + "A" * 43 + "=",
+    # Connections take longer on a busy machine. What happens when there are none is for tests that set another.
+    "DATABASE_POOL_TIMEOUT": "120",
 }
 
 server = pytest.StashKey[postgres.Server]()

@@ -36,7 +36,7 @@ def site(live_server: LiveServer, settings: Any) -> str:
 def connect() -> Iterator[Connect]:
     """``connect(base_url=…)``: an HTTP client, closed when the test ends."""
     with ExitStack() as opened:
-        yield lambda **given: opened.enter_context(httpx.Client(timeout=30, trust_env=False, **given))
+        yield lambda **given: opened.enter_context(httpx.Client(timeout=240, trust_env=False, **given))
 
 
 def sign_in(client: httpx.Client, user: User) -> httpx.Client:

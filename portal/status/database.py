@@ -11,7 +11,9 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+# For a connection, and for the whole answer.
 PATIENCE_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
 
 
 def trouble(*, migrated: bool = False) -> str:
@@ -21,7 +23,7 @@ def trouble(*, migrated: bool = False) -> str:
     # In a thread, because nothing else ends the wait for a server that took the question and says nothing.
     asking = Thread(target=lambda: found.append(ask(connection_pool(), migrated=migrated)), daemon=True)
     asking.start()
-    asking.join(2 * PATIENCE_SECONDS)
+    asking.join(ANSWER_SECONDS)
     return found[0] if found else "The database does not answer in time."
 
 

@@ -334,7 +334,7 @@ def at_once(*actions: Callable[[], None]) -> list[str]:
 
     def run(action: Callable[[], None]) -> str:
         try:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=120)
             action()
         except (AboveOwnLevels, AlreadyDeactivated, NoLongerActive) as failure:
             return type(failure).__name__

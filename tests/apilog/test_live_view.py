@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from keys.gate import Outcome
@@ -17,6 +19,12 @@ from tests.page import page
 pytestmark = pytest.mark.django_db
 
 TAIL = "/system/api-log/tail/"
+
+
+@pytest.fixture(autouse=True)
+def no_time_passes() -> Iterator[None]:
+    with time_machine.travel(timezone.now(), tick=False):
+        yield
 
 
 def asked(*, since: float = 5, told: float = 60, untold: int = 0, **filters: str) -> str:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,11 +23,14 @@ import pytest
 
 from portal.postgres import PROJECT, PostgresUnusable, Server
 from portal.run import web_server
+from tests.ports import free_port
 
 # `make faults` breaks things more often than `make test`.
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0"))
 START_SECONDS = 180
-RECOVER_SECONDS = 60
+RECOVER_SECONDS = 240
+# After so long a call counts as one that is never answered.
+ANSWER_SECONDS = 120
 READ, CHANGE = "/v1/affiliates/affiliate", "/v1/faults/change"
 
 MAKE_KEY = """
@@ -57,9 +59,7 @@ class Web:
     """The web server, as `make run` starts it, with the settings given."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], **extra: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.log = folder / f"web-{self.port}.log"
         command = [sys.executable, *web_server(self.port)]
         command[-1] = "tests.faults.wsgi:application"
@@ -78,7 +78,7 @@ class Web:
         ]
 
     def call(
-        self, secret: str, name: str, *, changes: bool = False, timeout: float = 20
+        self, secret: str, name: str, *, changes: bool = False, timeout: float = ANSWER_SECONDS
     ) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -112,7 +112,7 @@ class Web:
         workers = self.workers() if self.process.poll() is None else []
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(15)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -130,6 +130,7 @@ class Site:
         self.environment = {
             **os.environ,
             "DATABASE_URL": self.server.url(),
+            "DATABASE_POOL_TIMEOUT": "5",
             "LOG_LEVEL": "ERROR",
             # The receiver of postbacks is on this machine, too.
             "POSTBACKS_ALLOW_PRIVATE": "1",
@@ -251,11 +252,11 @@ class Clients:
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(2 * ANSWER_SECONDS)
         assert not any(thread.is_alive() for thread in self._threads), "A call was never answered, nor refused."
 
     def _run(self, thread: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._web.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._web.port, timeout=ANSWER_SECONDS)
         number = 0
         while not self._stop.wait(0.004):
             number += 1
@@ -268,7 +269,7 @@ class Clients:
                 )
             except TimeoutError:
                 with self._mutex:
-                    self.answers.odd.append(f"{name}: no answer for 30 s")
+                    self.answers.odd.append(f"{name}: no answer for {ANSWER_SECONDS} s")
                 connection.close()
             except (OSError, http.client.HTTPException):
                 # Without an answer nothing was promised.
@@ -289,6 +290,13 @@ class Clients:
 
 
 Calling = Callable[..., Clients]
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = RECOVER_SECONDS) -> None:
+    ends = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < ends, f"Not within {seconds} s"
+        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.faults.conftest import ROUNDS, Site
+from tests.faults.conftest import ANSWER_SECONDS, ROUNDS, Site, wait_until
 from tests.faults.test_clicks import Visitors
 
 FAULTS = ("web", "postgres", "worker", "backend")
 # Ample: a restart takes seconds, and what is written meanwhile is read in moments.
-CAUGHT_UP_SECONDS = 240
+CAUGHT_UP_SECONDS = 600
 MAKE_LINK = """
 from decimal import Decimal
 from partners.firehose.models import Firehose
@@ -76,7 +76,7 @@ class Consumer:
 
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
-        self._thread.join(60)
+        self._thread.join(2 * ANSWER_SECONDS)
         assert not self._thread.is_alive(), "The stream neither told anything nor ended."
 
     @property
@@ -94,7 +94,7 @@ class Consumer:
 
     def _follow(self) -> None:
         # Its patience is longer than the time between heartbeats.
-        connection = http.client.HTTPConnection("127.0.0.1", self._site.web.port, timeout=40)
+        connection = http.client.HTTPConnection("127.0.0.1", self._site.web.port, timeout=ANSWER_SECONDS)
         try:
             headers = {"Authorization": f"Bearer {self._site.secret}", "User-Agent": self._name}
             connection.request("GET", f"/v1/affiliates/firehose?cursor={self._cursor()}", headers=headers)
@@ -124,13 +124,6 @@ class Consumer:
         return f"{run}-{max(int(number) - self._dice.randrange(4), 0)}"
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    ends = time.monotonic() + CAUGHT_UP_SECONDS
-    while not is_so():
-        assert time.monotonic() < ends, f"Not within {CAUGHT_UP_SECONDS} s"
-        time.sleep(0.1)
-
-
 @pytest.mark.parametrize("round_number", range(ROUNDS or 2))
 def test_every_consumer_sees_every_event_once_and_in_order_whatever_is_killed(
     site: Site, token_and_link: tuple[str, str], round_number: int
@@ -140,11 +133,11 @@ def test_every_consumer_sees_every_event_once_and_in_order_whatever_is_killed(
 
     with Consumer(site, f"{prefix}-first") as first, Consumer(site, f"{prefix}-second") as second:
         with Visitors(site, *token_and_link, prefix) as told:
-            wait_until(lambda: len(told.conversions) > 10 and len(first.events) > 10)
+            wait_until(lambda: len(told.conversions) > 10 and len(first.events) > 10, CAUGHT_UP_SECONDS)
             getattr(site, f"kill_{FAULTS[round_number % len(FAULTS)]}")()
             before = len(told.conversions)
             site.web.wait_until_it_answers(site.secret, 200, seconds=CAUGHT_UP_SECONDS)
-            wait_until(lambda: len(told.conversions) > before + 10)
+            wait_until(lambda: len(told.conversions) > before + 10, CAUGHT_UP_SECONDS)
         site.manage("shell", "--no-imports", "-c", DECIDE.replace("PREFIX", prefix))
         [(last,)] = site.query(
             "SELECT last_seq + (SELECT count(*) FROM traffic_outbox entry WHERE entry.partner_id = firehose.partner_id)"
@@ -152,7 +145,7 @@ def test_every_consumer_sees_every_event_once_and_in_order_whatever_is_killed(
             " WHERE partner.name = 'Acme Media'"
         )
         for consumer in (first, second):
-            wait_until(lambda consumer=consumer: len(consumer.seen) >= last)  # type: ignore[misc]
+            wait_until(lambda consumer=consumer: len(consumer.seen) >= last, CAUGHT_UP_SECONDS)  # type: ignore[misc]
 
     assert not told.odd
     for consumer in (first, second):

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from portal.postgres import ACCOUNT
-from tests.faults.conftest import ROUNDS, Calling, Site, Web
+from tests.faults.conftest import RECOVER_SECONDS, ROUNDS, Calling, Site, Web, wait_until
 
 PLENTY = 1_000_000
+# What takes a second or five on a machine that has nothing else to do.
+SOON_SECONDS = 60
 
 
 def statuses(site: Site, web: Web, number: int, *, at_once: int, changes: bool = False) -> Counter[int]:
@@ -47,8 +49,8 @@ def test_while_postgres_is_away_calls_get_503_within_seconds_and_soon_after_it_i
     site.server.start()
 
     assert away == 503
-    assert took < 8
-    assert site.web.wait_until_it_answers(site.secret, 200) < 5
+    assert took < SOON_SECONDS
+    assert site.web.wait_until_it_answers(site.secret, 200) < SOON_SECONDS
     assert statuses(site, site.web, 50, at_once=4) == {200: 50}
 
 
@@ -96,11 +98,10 @@ def test_a_pool_that_is_used_up_is_503_until_it_is_not(site: Site, narrow: Web, 
         during = statuses(site, narrow, 32, at_once=32, changes=True)
 
     assert set(during) == {503}
-    assert narrow.wait_until_it_answers(site.secret, 200) < 5
+    assert narrow.wait_until_it_answers(site.secret, 200) < SOON_SECONDS
     with calling("narrow", narrow, threads=24) as answers:
-        time.sleep(2)
+        wait_until(lambda: len(answers.named(200)) > 50)
     assert not answers.odd
-    assert answers.named(200)
     logged = dict(site.query("SELECT user_agent, status FROM apilog_call WHERE user_agent LIKE 'narrow-%%'"))
     promised = {name: status for name, status in answers.statuses.items() if status != 503}
     assert {name: logged.get(name) for name in promised} == promised
@@ -158,7 +159,7 @@ def test_a_full_disk_is_503_and_nothing_worse(site: Site, small_disk: Path) -> N
             pass
     # The first calls still find room in the last pages of the log.
     seen: Counter[int] = Counter()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + RECOVER_SECONDS
     while not seen[503] and time.monotonic() < deadline:
         seen += statuses(site, site.web, 50, at_once=8)
     full = statuses(site, site.web, 20, at_once=8, changes=True)
@@ -168,5 +169,5 @@ def test_a_full_disk_is_503_and_nothing_worse(site: Site, small_disk: Path) -> N
     assert set(seen) <= {200, 503}
     assert full == {503: 20}
     assert site.query("SELECT count(*) FROM faults_change") == before
-    assert site.web.wait_until_it_answers(site.secret, 200) < 5
+    assert site.web.wait_until_it_answers(site.secret, 200) < SOON_SECONDS
     assert statuses(site, site.web, 20, at_once=4, changes=True) == {200: 20}

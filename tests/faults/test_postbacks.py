@@ -9,12 +9,12 @@ from itertools import groupby
 
 import pytest
 
-from tests.faults.conftest import ROUNDS, Site
+from tests.faults.conftest import ROUNDS, Site, wait_until
 from tests.partners.postbacks.receiver import Receiver, answering, receiving
 
 CONVERSIONS = 150
 # A shift begins every minute, a killed worker's claim runs out after half of one, and what failed waits for its turn.
-DELIVERED_SECONDS = 400
+DELIVERED_SECONDS = 900
 MAKE_POSTBACK = """
 from partners.models import Partner
 from partners.offers.models import Advertiser, Category, Offer, PayoutType, Terms
@@ -77,13 +77,6 @@ def unsteady(connection: socket.socket, path: str) -> None:
     """An answer that takes its time, and is a failure now and then."""
     time.sleep(random.uniform(0, 0.1))
     answering(503 if random.random() < 0.01 else 200)(connection, path)
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
-    ends = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < ends, f"Not within {seconds} s"
-        time.sleep(0.1)
 
 
 def statuses_by_conversion(told: Iterable[Sequence[str]]) -> dict[str, list[str]]:

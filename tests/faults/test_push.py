@@ -8,15 +8,14 @@ from itertools import pairwise
 
 import pytest
 
-from tests.faults.conftest import ROUNDS, Site
-from tests.faults.test_postbacks import wait_until
+from tests.faults.conftest import ROUNDS, Site, wait_until
 from tests.partners.postbacks.receiver import answering, receiving
 from tests.partners.push.conftest import Inbox
 
 FAULTS: tuple[tuple[str, ...], ...] = (("worker",), ("worker", "postgres"), ("backend", "worker"))
 EVENTS = 6000
 # A shift begins every minute, and a claim of a killed worker runs out after half of one.
-PUSHED_SECONDS = 240
+PUSHED_SECONDS = 600
 MAKE_PUSH = """
 from partners.firehose.models import Firehose
 from partners.firehose.push.models import Push

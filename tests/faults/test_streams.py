@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from portal.web.streams import AT_ONCE_EACH, FLOWS_AT_ONCE_EACH
-from tests.faults.conftest import READ, START_SECONDS, Site, Web
+from tests.faults.conftest import ANSWER_SECONDS, READ, START_SECONDS, Site, Web
 
 # More than any test reads.
 ENDLESS = "/v1/faults/stream?rows=100000000"
@@ -46,7 +46,7 @@ def headers(site: Site) -> dict[str, str]:
 
 @pytest.fixture
 def wire(site: Site) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection("127.0.0.1", site.web.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", site.web.port, timeout=ANSWER_SECONDS)
     yield connection
     connection.close()
 
@@ -126,13 +126,13 @@ def test_a_client_that_stops_reading_stops_the_query_and_one_that_leaves_ends_it
 
 
 def test_clients_that_stop_reading_take_no_thread_that_others_need(site: Site, headers: dict[str, str]) -> None:
-    stalled = [http.client.HTTPConnection("127.0.0.1", site.web.port, timeout=20) for _ in range(20)]
+    stalled = [http.client.HTTPConnection("127.0.0.1", site.web.port, timeout=ANSWER_SECONDS) for _ in range(20)]
     try:
         statuses = []
         for wire in stalled:
             wire.request("GET", ENDLESS, headers=headers)
             statuses.append(wire.getresponse().status)
-        others = [site.web.call(site.secret, "beside", timeout=5)[0] for _ in range(20)]
+        others = [site.web.call(site.secret, "beside")[0] for _ in range(20)]
     finally:
         for wire in stalled:
             wire.close()
@@ -183,7 +183,7 @@ class Stalled:
 
     def __init__(self, web: Web, path: str, secret: str) -> None:
         self._socket = socket.socket()
-        self._socket.settimeout(60)
+        self._socket.settimeout(ANSWER_SECONDS)
         # It has little room for what it does not read.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._socket.connect(("127.0.0.1", web.port))
@@ -226,4 +226,4 @@ def test_who_neither_reads_nor_leaves_loses_the_place(
         assert listening
         assert [client.status for client in second] == [200] * each
         until(lambda: ended(second) == each, "They keep their places.")
-        assert copies_under_way(site) == 0
+        wait_until(site, 0)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.faults.conftest import CHANGE, READ, Site
+from tests.faults.conftest import ANSWER_SECONDS, CHANGE, READ, Site
 
 MEGABYTE = 1_048_576
 
@@ -21,7 +21,7 @@ def headers(site: Site) -> dict[str, str]:
 @pytest.fixture
 def wire(site: Site) -> Iterator[http.client.HTTPConnection]:
     """One connection: an answer with the wrong length would spoil the next one on it."""
-    connection = http.client.HTTPConnection("127.0.0.1", site.web.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", site.web.port, timeout=ANSWER_SECONDS)
     yield connection
     connection.close()
 
@@ -46,7 +46,7 @@ def test_answers_without_a_body_leave_the_connection_in_order(
 def test_a_body_that_is_too_large_is_413_and_the_next_call_is_answered(
     site: Site, headers: dict[str, str], announced: bool
 ) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", site.web.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", site.web.port, timeout=ANSWER_SECONDS)
     body = b" " * (2 * MEGABYTE)
     if announced:
         connection.request("POST", CHANGE, body, headers)

@@ -1,23 +1,13 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable
 
-from tests.faults.conftest import START_SECONDS, Site
+from tests.faults.conftest import START_SECONDS, Site, wait_until
 
-SECONDS = 240
 QUEUE_A_JOB = (
     "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
     " VALUES ('default', 'traffic.visitors', '{\"timestamp\": 0}') RETURNING id"
 )
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"Not within {SECONDS} s"
-        time.sleep(0.1)
 
 
 def do_a_job(site: Site) -> None:

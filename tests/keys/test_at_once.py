@@ -37,7 +37,7 @@ def at_once(*actions: Callable[[], Answer]) -> list[Answer | Exception]:
     def run(action: Callable[[], Answer]) -> Answer | Exception:
         try:
             connection.ensure_connection()
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=120)
             return action()
         except Exception as error:  # noqa: BLE001  what was raised is what the test asks about
             return error

@@ -272,20 +272,20 @@ def test_windows_of_a_second_follow_each_other(budget, acme_key):
     budget(2, seconds=1)
     seen: dict[datetime, int] = {}
 
-    deadline = time.monotonic() + 2.5
-    while time.monotonic() < deadline:
-        [decision] = decide_together([ask(acme_key[1])])
-        if decision.verdict is Outcome.OK:
+    deadline = time.monotonic() + 120
+    while len(seen) < 4 and time.monotonic() < deadline:
+        # Together, because more than a second may be between two on a busy machine.
+        decisions = decide_together([ask(acme_key[1])] * 3)
+        if passed := sum(decision.verdict is Outcome.OK for decision in decisions):
             started_at = Window.objects.get(scope="network").started_at
-            seen[started_at] = seen.get(started_at, 0) + 1
+            seen[started_at] = seen.get(started_at, 0) + passed
 
-    assert len(seen) >= 3
-    assert set(list(seen.values())[:-1]) == {2}
+    assert list(seen.values()) == [2] * 4
 
 
 def test_a_clock_that_is_set_back_does_not_begin_the_window_anew(budget, acme_key):
-    budget(2, seconds=2)
-    ahead = datetime.fromtimestamp((time.time() // 2) * 2 + 2, UTC)
+    budget(2, seconds=600)
+    ahead = datetime.fromtimestamp((time.time() // 600) * 600 + 600, UTC)
     Window.objects.create(scope="network", started_at=ahead, used=1)
     Window.objects.create(scope="operation:rare things", started_at=datetime.now(UTC) + timedelta(hours=1), used=2)
 
@@ -293,7 +293,7 @@ def test_a_clock_that_is_set_back_does_not_begin_the_window_anew(budget, acme_ke
 
     assert [d.limited_by for d in decisions] == ["", "network"]
     assert spent() == {"network": 2, "operation:rare things": 3}
-    assert all(1 <= d.budget.resets_in <= 4 for d in decisions if d.budget)
+    assert all(1 <= d.budget.resets_in <= 1200 for d in decisions if d.budget)
 
 
 def test_a_clock_that_was_far_ahead_does_not_close_the_api_until_then(budget, acme_key):

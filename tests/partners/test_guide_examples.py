@@ -66,7 +66,7 @@ def run(live_server: LiveServer, acme: Partner, network: Network, tmp_path: Path
             env={**os.environ, "LATCHKEY_KEY": secret},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -17,11 +17,13 @@ import psutil
 import pytest
 
 from portal.postgres import PROJECT, Server
+from tests.ports import free_port
 
 SECONDS = 240
 # What a shell of a person has, and nothing that this test run was given.
 NOT_INHERITED = {
-    *("DATABASE_URL", "SECRET_KEY", "KEY_ENCRYPTION_KEYS", "DEBUG", "BASE_URL", "PORT", "LATCHKEY_VAR"),
+    *("DATABASE_URL", "DATABASE_POOL_TIMEOUT", "SECRET_KEY", "KEY_ENCRYPTION_KEYS", "DEBUG", "BASE_URL", "PORT"),
+    "LATCHKEY_VAR",
     *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST"),
 }
 Run = Callable[..., "Running"]
@@ -102,16 +104,14 @@ def run(var: Path) -> Iterator[Run]:
 
 @pytest.fixture
 def port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    return str(free_port())
 
 
 def test_it_serves_finds_its_data_again_and_leaves_nothing_running(run: Run, var: Path, port: str) -> None:
     first = run(PORT=port)
     first.wait_until_it_says("Ctrl-C stops everything.")
     family = first.family()
-    answer = httpx.get(f"http://localhost:{port}/sign-in/")
+    answer = httpx.get(f"http://localhost:{port}/sign-in/", timeout=SECONDS)
     second = run(PORT=port)
 
     assert second.process.wait(SECONDS) == 1

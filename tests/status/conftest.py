@@ -72,7 +72,7 @@ def all_checked(checked: Checked) -> None:
 
 
 @pytest.fixture
-def broken_database() -> Iterator[Callable[[], None]]:
+def broken_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """``broken_database()``: from now on every connection of this process is refused, as if the server were gone."""
     host = connection.settings_dict["HOST"]
     options = connection.settings_dict["OPTIONS"]
@@ -86,6 +86,7 @@ def broken_database() -> Iterator[Callable[[], None]]:
         drop_connections()
         connection.settings_dict["HOST"] = "/nonexistent/latchkey"
         options["pool"] = {**pool, "min_size": 0, "timeout": 0.3}
+        monkeypatch.setattr("portal.status.database.PATIENCE_SECONDS", 0.3)
 
     yield break_it
     if connection.settings_dict["HOST"] != host:

@@ -81,7 +81,7 @@ def jobs_now() -> dict[int, str]:
 
 
 def test_the_jobs_of_a_worker_that_was_killed_are_done_again_and_keep_nobody_waiting() -> None:
-    killed, alive = left(silent="31 seconds", queueing_lock="mending"), left(silent="5 seconds")
+    killed, alive = left(silent="31 seconds", queueing_lock="mending"), left(silent="0 seconds")
     forgotten = left(silent="1 day")
     with connection.cursor() as cursor:
         cursor.execute("SELECT procrastinate_prune_stalled_workers_v1(3600)")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -22,6 +24,12 @@ from tests.status.conftest import Checked, Log
 pytestmark = pytest.mark.django_db
 PAGE = "/system/status/"
 REGION = {**HTMX, "HX-Target": "system-status"}
+
+
+@pytest.fixture(autouse=True)
+def no_time_passes() -> Iterator[None]:
+    with time_machine.travel(timezone.now(), tick=False):
+        yield
 
 
 def test_status_is_for_network_users_who_may_view_system_settings(cast: list[User], browse: Browse) -> None:

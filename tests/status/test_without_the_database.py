@@ -183,14 +183,15 @@ def test_readyz_refuses_while_a_migration_is_missing() -> None:
 
 @with_a_real_database
 def test_readyz_refuses_while_every_connection_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.3)
     pool = database.connection_pool()
     with ExitStack() as taken:
         # As many as there are: some may be on their way when this begins, and are in none of the pool's figures.
         with suppress(PoolTimeout):
             while True:
-                taken.enter_context(pool.connection(timeout=1))
-        exhausted = Client().get("/readyz")
+                taken.enter_context(pool.connection(timeout=5))
+        with monkeypatch.context() as hurried:
+            hurried.setattr(database, "PATIENCE_SECONDS", 0.3)
+            exhausted = Client().get("/readyz")
     free = Client().get("/readyz")
 
     assert exhausted.status_code == 503
@@ -214,7 +215,7 @@ def test_connections_that_broke_meanwhile_are_replaced() -> None:
 
 @with_a_real_database
 def test_a_database_that_says_nothing_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.2)
     answered = database.answered
     monkeypatch.setattr(database, "answered", lambda pool, question: answered(pool, "SELECT 1 FROM pg_sleep(1)"))
 

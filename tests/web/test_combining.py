@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from portal.web.combining import Combiner, Ticket, WorkStopped
 
-PATIENCE = 10
+PATIENCE = 120
 
 
 class Desk:

@@ -30,7 +30,7 @@ def at_once(action: Callable[[], object], count: int = HOW_MANY) -> list[str]:
     def run(_: int) -> str:
         try:
             connection.ensure_connection()
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=120)
             return type(action()).__name__
         except Exception as error:  # noqa: BLE001  what was raised is what the test asks about
             return type(error).__name__

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from partners.firehose import jetstream as module
 from partners.firehose.chosen import jetstream, the_log
 from partners.firehose.cursor import Cursor
 from partners.firehose.jetstream import JetStreamLog, deleting, names
@@ -56,8 +57,10 @@ def nats_binary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 
 
 @pytest.fixture
-def nats(nats_binary: NatsServer, settings: Any) -> Iterator[NatsServer]:
-    """Runs, carries the Firehose, and has no stream yet."""
+def nats(nats_binary: NatsServer, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[NatsServer]:
+    """Runs, carries the Firehose, and has no stream yet. On a busy machine it may be slow without being away."""
+    monkeypatch.setattr(module, "LONGEST_SECONDS", 60.0)
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 60.0)
     nats_binary.start()
     settings.FIREHOSE_NATS_URL = nats_binary.url
     carrying = jetstream()

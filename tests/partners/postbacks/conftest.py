@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from partners.models import Partner
 from partners.offers.models import Offer
+from partners.postbacks import sending
 from partners.postbacks.delivering import attempted, settle_and_claim
 from partners.postbacks.models import Claimed, Postback, Sent
 from partners.traffic.models import Conversion
@@ -46,7 +47,10 @@ def convert(acme: Partner, offer: Offer) -> Convert:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """On a busy machine it may be slow without being gone."""
+    for name in ("CONNECT_SECONDS", "WHOLE_SECONDS", "BODY_SECONDS"):
+        monkeypatch.setattr(sending, name, 60.0)
     with receiving() as receiver:
         yield receiver
 

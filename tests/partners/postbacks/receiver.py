@@ -61,7 +61,7 @@ class Receiver:
         """Breaks off what it is at, and refuses connections."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(60)
         self._listener.close()
         for connection in list(self._open):
             with suppress(OSError):

@@ -350,7 +350,7 @@ def test_two_shifts_divide_the_work_and_do_nothing_twice(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
 
     told = Counter(path.partition("c=")[2].partition("&")[0] for path in receiver.paths)
     assert told == dict.fromkeys(conversions, 1)

@@ -295,7 +295,7 @@ def test_a_redirect_into_the_network_is_not_followed(
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def hurried(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     # Long enough for a connection on a machine that has much else to do.
     monkeypatch.setattr(sending, "WHOLE_SECONDS", 3)
     monkeypatch.setattr(sending, "CONNECT_SECONDS", 2)
@@ -333,7 +333,10 @@ def test_redirects_that_take_their_time_have_no_more_of_it_than_one_call(
     assert len(receiver.paths) < 4
 
 
-def test_a_slow_body_does_not_turn_a_delivery_into_a_failure(inside: None, hurried: None, receiver: Receiver) -> None:
+def test_a_slow_body_does_not_turn_a_delivery_into_a_failure(
+    inside: None, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "BODY_SECONDS", 0.3)
     receiver.reply = dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"a")
 
     answer = called(receiver.url())

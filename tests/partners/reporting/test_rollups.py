@@ -27,6 +27,7 @@ from tests.partners.traffic.conftest import NOON, clicked, converted, shown
 
 DAY = NOON.date()
 LATER = NOON + timedelta(days=5)
+PATIENCE = 600
 WHOLE_MONTH = {"from": "2026-05-01", "to": "2026-05-31", "timezone_id": 67, "columns": [{"column": "offer"}]}
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("network")]
@@ -59,7 +60,7 @@ def sealed_by(moment: datetime) -> list[date]:
     """Seals all that is over by then. Sealing waits for the transactions of the whole server, and so for those of the
     tests that run beside these."""
     sealed = keep_up(moment)
-    for _ in range(600):
+    for _ in range(10 * PATIENCE):
         if not Day.objects.filter(sealed_at=None).exists():
             break
         sleep(0.1)
@@ -69,7 +70,7 @@ def sealed_by(moment: datetime) -> list[date]:
 
 def wait_for_others() -> None:
     """Until the transactions of tests beside these have ended, which sealing waits for, too."""
-    for _ in range(600):
+    for _ in range(10 * PATIENCE):
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT bool_and(horizon <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint) FROM reporting_day"
@@ -95,7 +96,7 @@ def elsewhere(act: Callable[[], object]) -> Iterator[threading.Event]:
             with transaction.atomic():
                 act()
                 acted.set()
-                commit.wait(10)
+                commit.wait(PATIENCE)
         except BaseException as failure:  # noqa: BLE001
             failures.append(failure)
         finally:
@@ -107,7 +108,7 @@ def elsewhere(act: Callable[[], object]) -> Iterator[threading.Event]:
         yield acted
     finally:
         commit.set()
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not failures
 
 
@@ -186,7 +187,7 @@ def test_a_day_is_not_sealed_while_somebody_writes_into_it(acme: Partner, shoes:
     note_horizons(DAY, DAY)
 
     with elsewhere(lambda: clicked(acme, shoes)) as written:
-        assert written.wait(5)
+        assert written.wait(PATIENCE)
         while_writing = seal(DAY)
     note_horizons(DAY, DAY)
     wait_for_others()
@@ -202,7 +203,7 @@ def test_a_day_is_not_sealed_while_a_transaction_goes_on_that_began_in_it(acme: 
 
     # Of today, so without a lock; the day is over before it commits.
     with elsewhere(lambda: clicked(acme, shoes, now)) as written:
-        assert written.wait(5)
+        assert written.wait(PATIENCE)
         note_horizons(today, today)
         while_open = seal(today)
 
@@ -285,7 +286,7 @@ def test_who_writes_waits_for_the_sealing_and_breaks_what_was_sealed_meanwhile(a
 
     with patch.object(rollups, "fill", slowly):
         sealed = seal(DAY)
-    writer.join(10)
+    writer.join(PATIENCE)
 
     assert sealed
     assert not is_sealed()
