@@ -338,13 +338,14 @@ def test_the_caps_of_an_offer_have_had_what_came(market: dict[str, Offer]) -> No
 
     demo_traffic()
 
-    counted = CapCount.objects.get(offer_id=market["hotels"].pk, span="monthly")
-    month = UNTIL.astimezone(Network.load().zone).replace(day=1, hour=0)
-    clicks = Click.objects.valid().filter(offer=market["hotels"], at__gte=month)
-    conversions = Conversion.objects.filter(offer=market["hotels"], at__gte=month)
-    assert counted.clicks == clicks.count() > 0
-    assert counted.conversions == conversions.exclude(status__in=["rejected", "invalid"]).count()
-    assert counted.payout == clicks.aggregate(sum=Sum("payout"))["sum"]
+    today = UNTIL.astimezone(Network.load().zone).replace(hour=0)
+    for span, since in {"daily": today, "monthly": today.replace(day=1), "global": today.replace(year=1971)}.items():
+        counted = CapCount.objects.get(offer_id=market["hotels"].pk, span=span)
+        clicks = Click.objects.valid().filter(offer=market["hotels"], at__gte=since)
+        conversions = Conversion.objects.filter(offer=market["hotels"], at__gte=since)
+        assert counted.clicks == clicks.count() > 0
+        assert counted.conversions == conversions.exclude(status__in=["rejected", "invalid"]).count()
+        assert counted.payout == clicks.aggregate(sum=Sum("payout"))["sum"]
     assert set(CapCount.objects.values_list("offer_id", flat=True)) == {market["hotels"].pk}
 
 
