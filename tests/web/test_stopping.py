@@ -11,13 +11,14 @@ stopping = Stopping()
 stopping.watch()
 signal.signal(signal.SIGTERM, lambda number, frame: None)
 print(stopping.nap(0))
-naps = [threading.Thread(target=lambda: print(stopping.nap(600))) for _ in range(2)]
+woken = []
+naps = [threading.Thread(target=lambda: woken.append(stopping.nap(600))) for _ in range(2)]
 for nap in naps:
     nap.start()
 os.kill(os.getpid(), signal.SIGTERM)
 for nap in naps:
     nap.join()
-print(stopping.nap(600))
+print(*woken, stopping.nap(600))
 """
 
 
