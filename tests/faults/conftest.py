@@ -112,7 +112,7 @@ class Web:
         workers = self.workers() if self.process.poll() is None else []
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(60)
+            self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -141,7 +141,9 @@ def small_disk(site: Site) -> Iterator[Path]:
 
 def move_log(site: Site, table_space: str) -> None:
     with site.connect() as connection:
-        partitions = connection.execute("SELECT inhrelid::regclass::text FROM pg_inherits").fetchall()
+        partitions = connection.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'apilog_call'::regclass"
+        ).fetchall()
         for (partition,) in partitions:
             connection.execute(f"ALTER TABLE {partition} SET TABLESPACE {table_space}".encode())
 
