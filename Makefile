@@ -2,7 +2,7 @@
 #
 #   make run            serve on PORT (8000), with a PostgreSQL and a demo network of its own; Ctrl-C stops everything
 #   make test           every test; ARGS="tests/keys -x" narrows it
-#   make faults         break it on purpose: 20 rounds of what `make test` does in two (about two minutes)
+#   make faults         break it on purpose: 20 rounds of what `make test` does in two (half an hour or more)
 #   make bench          measure the gate, tracking, postbacks, the Firehose, traffic and the log, into docs/benchmarks.md
 #   make check          what .ci/run asks of the sources, without the tests
 #   make manage DO=...  a command of manage.py in the environment of `make run`: make manage DO="issue_key --network"
