@@ -108,7 +108,18 @@ class OwnTermsTable(tables.Table):  # type: ignore[misc]
         empty_text = "Everybody is paid the same"
 
 
-class CouponTable(tables.Table):  # type: ignore[misc]
+class WithdrawableTable(tables.Table):  # type: ignore[misc]
+    """What partners are told of for some days, or until it is withdrawn."""
+
+    lasts = tables.TemplateColumn(
+        template_name="offers/cells/lasts.html", empty_values=(), orderable=False, verbose_name="Days"
+    )
+
+    class Meta:
+        row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
+
+
+class CouponTable(WithdrawableTable):
     code = tables.TemplateColumn(template_name="offers/cells/code.html", orderable=False)
     partner = tables.Column(
         "Whose",
@@ -117,55 +128,43 @@ class CouponTable(tables.Table):  # type: ignore[misc]
         default="Everybody’s",
         orderable=False,
     )
-    lasts = tables.TemplateColumn(
-        template_name="offers/cells/lasts.html", empty_values=(), orderable=False, verbose_name="Days"
-    )
     menu = tables.TemplateColumn(
         template_name="offers/cells/coupon_menu.html", empty_values=(), orderable=False, verbose_name=""
     )
 
-    class Meta:
+    class Meta(WithdrawableTable.Meta):
         model = CouponCode
         fields = ("code", "partner", "lasts", "menu")
         attrs: ClassVar = {"aria-label": "Coupon codes"}
-        row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
         empty_text = "No coupon codes yet"
 
 
-class DealTable(tables.Table):  # type: ignore[misc]
+class DealTable(WithdrawableTable):
     name = tables.TemplateColumn(template_name="offers/cells/deal.html", verbose_name="Deal", orderable=False)
     discount = tables.Column("Customers save", accessor="discount_told", empty_values=("",), orderable=False)
-    lasts = tables.TemplateColumn(
-        template_name="offers/cells/lasts.html", empty_values=(), orderable=False, verbose_name="Days"
-    )
     menu = tables.TemplateColumn(
         template_name="offers/cells/deal_menu.html", empty_values=(), orderable=False, verbose_name=""
     )
 
-    class Meta:
+    class Meta(WithdrawableTable.Meta):
         model = Deal
         fields = ("name", "discount", "lasts", "menu")
         attrs: ClassVar = {"aria-label": "Deals"}
-        row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
         empty_text = "No deals yet"
 
 
-class FeedTable(tables.Table):  # type: ignore[misc]
+class FeedTable(WithdrawableTable):
     name = tables.Column("Feed", orderable=False)
     item_count = tables.Column("Products", attrs={"td": {"class": "numeric"}}, orderable=False)
     filled_at = tables.TemplateColumn(
         template_name="offers/cells/filled.html", empty_values=(), orderable=False, verbose_name="Filled"
     )
-    lasts = tables.TemplateColumn(
-        template_name="offers/cells/lasts.html", empty_values=(), orderable=False, verbose_name="Days"
-    )
     menu = tables.TemplateColumn(
         template_name="offers/cells/feed_menu.html", empty_values=(), orderable=False, verbose_name=""
     )
 
-    class Meta:
+    class Meta(WithdrawableTable.Meta):
         model = ProductFeed
         fields = ("name", "item_count", "filled_at", "lasts", "menu")
         attrs: ClassVar = {"aria-label": "Product feeds"}
-        row_attrs: ClassVar = {"data-muted": lambda record: "" if record.withdrawn_at else None}
         empty_text = "No product feeds yet"
