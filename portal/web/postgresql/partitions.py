@@ -48,12 +48,9 @@ class PartitionedTable:
         """
         made = []
         with connection.cursor() as cursor:
-            # One maker at a time; CREATE TABLE IF NOT EXISTS alone still races.
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"latchkey:partitions:{self.name}"]
-            )
+            self.be_only_maker()
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-            for start in self._starts_between(first, last):
+            for start in self.starts_between(first, last):
                 name, low, high = self.name_of(start), bound(start), bound(self.span.after(start))
                 cursor.execute("SELECT to_regclass(%s)", [name])
                 if cursor.fetchone()[0] is not None:
@@ -105,11 +102,18 @@ class PartitionedTable:
             cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {self.name}_default)")  # noqa: S608
             return bool(cursor.fetchone()[0])
 
-    def _starts_between(self, first: date, last: date) -> Iterator[date]:
+    def starts_between(self, first: date, last: date) -> Iterator[date]:
         start = self.span.start_of(first)
         while start <= last:
             yield start
             start = self.span.after(start)
+
+    def be_only_maker(self) -> None:
+        """Until the transaction ends nobody else makes partitions; CREATE TABLE IF NOT EXISTS alone still races."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"latchkey:partitions:{self.name}"]
+            )
 
 
 def bound(day: date) -> str:
