@@ -195,6 +195,9 @@ class Server:
             "log_line_prefix": "%m [%p] ",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            # Nobody follows this server's log of changes, so what is loaded into a new table need not go through it.
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
             **self._settings,
         }
         command = [str(_binaries() / "postgres"), "-D", str(self.data_dir)]
