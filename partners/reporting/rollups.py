@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import psycopg
 from django.db import OperationalError, connection, models, transaction
 from django.utils.timezone import now
 
@@ -148,24 +147,14 @@ def seal(day: date) -> bool:
     return True
 
 
-UNSEAL = "SELECT reporting_unseal(day::date) FROM generate_series(%s::date, %s::date, interval '1 day') AS day"
-HOLD = """
-SELECT pg_advisory_xact_lock_shared(reporting_lock_of(day::date)),
-       set_config('latchkey.unsealed', concat_ws(' ', current_setting('latchkey.unsealed', true), day::date), true)
-FROM generate_series(%s::date, %s::date, interval '1 day') AS day
-"""
-
-
-def unseal(first: date, last: date, *writers: psycopg.Connection[Any]) -> None:
+def unseal(first: date, last: date) -> None:
     """Breaks the seals of these days before many rows are written into them, instead of at the first row of each: the
-    triggers then have nothing to do for any of them.
-
-    The writers' transactions are of the same work, and end in this order. Only the first deletes the seals: the second
-    would wait for it, and whoever drives both would wait for the second. No day can be sealed before all have ended, so
-    the others need to hold the locks and no more.
-    """
-    for writer, statement in zip(writers, [UNSEAL] + [HOLD] * len(writers), strict=False):
-        writer.execute(statement, [first, last])
+    triggers then have nothing to do for any of them, and rows that come as a whole partition need none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reporting_unseal(day::date) FROM generate_series(%s::date, %s::date, interval '1 day') AS day",
+            [first, last],
+        )
 
 
 def work_out(day: date) -> None:

@@ -4,8 +4,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 import zlib
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from io import StringIO
@@ -15,6 +18,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import Count, F, Q, Sum
+from django.utils import timezone
 
 from partners.models import Partner
 from partners.offers.models import (
@@ -31,14 +35,18 @@ from partners.reporting.models import Day
 from partners.traffic.agents import agent_of
 from partners.traffic.models import CapCount, Click, Conversion, Hold, Impression, Receipt, Refusal
 from partners.traffic.models.recording import Report, Source
+from portal.demo.traffic import TrafficExists, load_traffic
 from portal.demo.traffic.flow import COLUMNS
 from portal.network.models import Network
 from portal.postgres import PROJECT
 from portal.web.ids import moment_of
 from portal.web.progress import Progress
 from tests.conftest import SETUP
+from tests.partners.traffic.conftest import clicked
 
 UNTIL = datetime(2026, 5, 29, 15, tzinfo=UTC)
+# Seconds until somebody else must have done what is waited for.
+PATIENCE = 60
 LONG_AGO = UNTIL - timedelta(days=300)
 # Killed when PostgreSQL has taken the first clicks and is given more.
 KILLED = textwrap.dedent(
@@ -425,13 +433,79 @@ def test_a_load_that_is_killed_leaves_nothing_and_can_be_run_again() -> None:
     assert Receipt.objects.count() == Conversion.objects.count()
 
 
+def on_another_connection(act: Callable[[], object]) -> threading.Thread:
+    def run() -> None:
+        try:
+            act()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
 @pytest.mark.django_db(transaction=True)
-def test_traffic_of_sealed_days_breaks_their_seals(monkeypatch: pytest.MonkeyPatch) -> None:
-    demo_traffic(clicks=500)
+def test_of_two_loads_at_once_the_second_finds_the_traffic_of_the_first() -> None:
+    others: list[threading.Thread] = []
+    refused = []
+
+    def load_more() -> None:
+        with pytest.raises(TrafficExists):
+            load_traffic(clicks=500, days=60, seed=8, until=UNTIL)
+        refused.append(True)
+
+    def begin_another(count: int) -> None:
+        if not others:
+            others.append(on_another_connection(load_more))
+            wait_until_one_waits()
+
+    load_traffic(clicks=1000, days=60, seed=7, until=UNTIL, progress=begin_another)
+    others[0].join(PATIENCE)
+
+    assert refused
+    assert Click.objects.count() == 1000
+
+
+def wait_until_one_waits() -> None:
+    another = connection.copy()
+    try:
+        with another.cursor() as cursor:
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+                    "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+                )
+                if cursor.fetchone()[0]:
+                    return
+                time.sleep(0.05)
+    finally:
+        another.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_clicked_while_history_is_loaded_stays(market: dict[str, Offer]) -> None:
+    acme, today = Partner.objects.get(name="Acme"), timezone.now()
+    seen: list[bool] = []
+
+    def click(count: int) -> None:
+        if not seen:
+            on_another_connection(lambda: clicked(acme, market["shoes"], today)).join(PATIENCE)
+            seen.append(True)
+
+    load_traffic(clicks=1000, days=3, seed=7, until=today, progress=click)
+
+    assert Click.objects.count() == 1001
+    assert Click.objects.filter(tracking_url="/t/", at=today).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_traffic_of_sealed_days_breaks_their_seals() -> None:
+    # Beside rows that are there, and as whole partitions.
+    demo_traffic("--days=10", clicks=500)
     sealed = [(UNTIL - timedelta(days=number)).date() for number in range(1, 61)]
     Day.objects.bulk_create(Day(day=day, horizon=0, sealed_at=UNTIL) for day in sealed)
-    # Two connections that wait for each other through us would do so for ever.
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=60s")
 
     demo_traffic("--add", "--seed=8", clicks=3000)
 

@@ -129,8 +129,8 @@ class Flow:
         self.due: list[tuple[int, int, str, bytes]] = []
         self.orders = random.randrange(10_000, 90_000)
 
-    def hours(self) -> Iterator[tuple[int, Lines]]:
-        """So many clicks more each time, and the lines of an hour."""
+    def hours(self) -> Iterator[tuple[datetime, Lines]]:
+        """The lines of each hour, in UTC, one after the other."""
         hours = self.plan()
         total = sum(sum(traffic.values()) for _, traffic in hours) or 1.0
         come, so_far = 0, 0.0
@@ -142,7 +142,7 @@ class Flow:
                 self.let_come(hour, traffic, wanted - come, lines)
             self.redeem(hour, wanted - come)
             self.convert_until(min(millisecond(hour) + HOUR_MS, self.until_ms), lines)
-            yield wanted - come, lines
+            yield hour, lines
             come = wanted
 
     def plan(self) -> list[tuple[datetime, dict[str, float]]]:

@@ -1,21 +1,19 @@
-"""Traffic into the database: by COPY, several tables at once, all of it or nothing."""
+"""Traffic into the database: by COPY, into tables that become partitions when they are full; all of it or nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-import psycopg
-from django.db import connection
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connection, transaction
 from django.db.models import Aggregate, Count, Q, QuerySet, Sum
 from psycopg import sql
 
@@ -24,13 +22,18 @@ from partners.offers.models import Offer
 from partners.reporting.rollups import unseal
 from partners.traffic.caps import beginnings
 from partners.traffic.models import CapCount, Click, Conversion, Impression
-from partners.traffic.partitions import create_partitions
+from partners.traffic.partitions import TRAFFIC_PARTITIONS
 from portal.demo.traffic.flow import COLUMNS, Flow
 from portal.demo.traffic.lanes import Market
 from portal.network.models import Network
+from portal.web.postgresql.staging import Staging, lock_alone
+
+Item = TypeVar("Item")
 
 # Rows that go in one COPY: enough for its beginning and end not to matter, few enough to keep in memory.
 ROWS = 25_000
+# Batches that are made ahead, so that nobody who makes rows waits while the indexes of a month are built.
+AHEAD = 6
 NOT_COUNTED = (Conversion.Status.REJECTED, Conversion.Status.INVALID)
 
 
@@ -46,10 +49,9 @@ class NobodyToSend(Exception):
 class Loaded:
     """How many rows of each were written."""
 
-    clicks: int = 0
-    impressions: int = 0
-    conversions: int = 0
-    holds: int = 0
+    clicks: int
+    impressions: int
+    conversions: int
 
 
 def load_traffic(
@@ -72,34 +74,105 @@ def load_traffic(
 
     :raises TrafficExists: when there is traffic already, unless ``add``
     :raises NobodyToSend: when no active partner may run any of the offers before ``until``
+    :raises django.db.OperationalError: when the tables of traffic were never free for a moment at the end
     """
-    if not add and (Click.objects.exists() or Impression.objects.exists() or Conversion.objects.exists()):
-        raise TrafficExists
     until = until.astimezone(UTC).replace(microsecond=0)
     start = until - timedelta(days=days)
-    random = Random(f"{seed} {until.isoformat()}")  # noqa: S311 -- invented traffic, no secrets
-    found = Partner.objects.order_by("pk") if partners is None else partners
-    catalogue = Offer.objects.order_by("pk") if offers is None else Offer.objects.filter(pk__in=[o.pk for o in offers])
-    market = Market(catalogue.order_by("pk").prefetch_related("creatives", "urls"), random=random)
-    lanes = market.lanes(list(found), clicks=clicks, until=until)
-    if not lanes:
-        raise NobodyToSend
-    create_partitions(start.date(), until.date())
-    flow = Flow(lanes, clicks=clicks, impressions=impressions, start=start, until=until, random=random)
-    written = Loaded()
-    with Writer.connected() as writer:
-        unseal(start.date(), until.date(), *writer.connections)
-        for count, lines in flow.hours():
-            for table, rows in lines.by_table().items():
-                writer.add(table, rows)
-            written.clicks += count
-            written.impressions += len(lines.impression)
-            written.conversions += len(lines.conversion)
-            written.holds += len(lines.hold)
-            if progress is not None:
-                progress(count)
-    count_caps(market.offers.values(), until)
-    return written
+    with transaction.atomic():
+        begin()
+        if not add and (Click.objects.exists() or Impression.objects.exists() or Conversion.objects.exists()):
+            raise TrafficExists
+        random = Random(f"{seed} {until.isoformat()}")  # noqa: S311 -- invented traffic, no secrets
+        found = Partner.objects.order_by("pk") if partners is None else partners
+        catalogue = Offer.objects.all() if offers is None else Offer.objects.filter(pk__in=[o.pk for o in offers])
+        market = Market(catalogue.order_by("pk").prefetch_related("creatives", "urls"), random=random)
+        lanes = market.lanes(list(found), clicks=clicks, until=until)
+        if not lanes:
+            raise NobodyToSend
+        flow = Flow(lanes, clicks=clicks, impressions=impressions, start=start, until=until, random=random)
+        staging = {table.name: Staging(table, start.date(), until.date()) for table in TRAFFIC_PARTITIONS}
+        loaded = write(flow, staging, progress)
+        unseal(start.date(), until.date())
+        lock_alone(TRAFFIC_PARTITIONS)
+        for tables in staging.values():
+            tables.take_in()
+        count_caps(market.offers.values(), until)
+    return loaded
+
+
+def begin() -> None:
+    """One load at a time, of which each statement may take as long as it takes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('latchkey:demo_traffic', 0))")
+
+
+def write(flow: Flow, staging: Mapping[str, Staging], progress: Callable[[int], object] | None) -> Loaded:
+    """All rows, those of partitioned tables into their staging tables, which have their indexes then."""
+    for tables in staging.values():
+        tables.create()
+    written: Counter[str] = Counter()
+    for table, day, rows in ahead(batches(flow), by=AHEAD):
+        into = table
+        if table in staging:
+            staging[table].index_before(day)
+            into = staging[table].name_for(day)
+        copy(into, COLUMNS[table], rows)
+        written[table] += len(rows)
+        if progress is not None and table == "traffic_click":
+            progress(len(rows))
+    for tables in staging.values():
+        tables.index_before(date.max)
+    return Loaded(written["traffic_click"], written["traffic_impression"], written["traffic_conversion"])
+
+
+def batches(flow: Flow) -> Iterator[tuple[str, date, list[bytes]]]:
+    """Lines of one table and month, many at a time: the table, a day of the month, and the lines."""
+    waiting: defaultdict[str, list[bytes]] = defaultdict(list)
+    day = flow.start.date()
+    for hour, lines in flow.hours():
+        if hour.date().replace(day=1) != day.replace(day=1):
+            for table in list(waiting):
+                yield table, day, waiting.pop(table)
+        day = hour.date()
+        for table, more in lines.by_table().items():
+            waiting[table] += more
+            if len(waiting[table]) >= ROWS:
+                yield table, day, waiting.pop(table)
+    for table, rest in waiting.items():
+        yield table, day, rest
+
+
+def ahead(items: Iterator[Item], *, by: int) -> Iterator[Item]:
+    """The same items, of which so many are made while one is used."""
+    with short_turns(), ThreadPoolExecutor(1) as thread:
+        coming = deque(thread.submit(next, items, None) for _ in range(by))
+        try:
+            while (item := coming.popleft().result()) is not None:
+                coming.append(thread.submit(next, items, None))
+                yield item
+        finally:
+            thread.shutdown(cancel_futures=True)
+
+
+def copy(table: str, columns: Sequence[str], lines: list[bytes]) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+    with connection.cursor() as cursor, cursor.copy(statement) as rows:
+        rows.write(b"\n".join((*lines, b"")))
+
+
+@contextlib.contextmanager
+def short_turns() -> Iterator[None]:
+    """Who makes rows leaves the interpreter after a fifth of a millisecond to who sends them. They need it for a moment
+    each time the socket has taken a fifth of a megabyte, and with Python's own 5 ms PostgreSQL waited for them.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0002)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def count_caps(offers: Iterable[Offer], until: datetime) -> None:
@@ -150,90 +223,3 @@ def had(rows: QuerySet[Any], starts: Mapping[str, datetime]) -> defaultdict[tupl
         for span in starts:
             of_each[row["offer"], span] = Had(row[f"{span}_count"], row[f"{span}_payout"] or Decimal(0))
     return of_each
-
-
-class Writer:
-    """Gathers rows, and lets each of its connections copy its tables while the next rows are being made."""
-
-    def __init__(self, connections: Sequence[psycopg.Connection[Any]], threads: Sequence[ThreadPoolExecutor]) -> None:
-        self.connections, self.threads = connections, threads
-        self.rows: dict[str, list[bytes]] = {table: [] for table in COLUMNS}
-        self.running: dict[int, Future[None]] = {}
-
-    @classmethod
-    @contextlib.contextmanager
-    def connected(cls) -> Iterator[Writer]:
-        """Two connections of its own, so that the processors are busy; within a transaction that one's connection,
-        because only there is everything seen, and undone.
-
-        The two are committed one right after the other, when both have written all.
-        """
-        with contextlib.ExitStack() as stack:
-            if connection.in_atomic_block:
-                connection.ensure_connection()
-                own = []
-                connections = [connection.connection]
-            else:
-                own = [stack.enter_context(own_connection()) for _ in range(2)]
-                connections = [each.connection for each in own]
-            stack.enter_context(short_turns())
-            threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in connections]
-            writer = cls(connections, threads)
-            yield writer
-            writer.finish()
-            for each in own:
-                each.commit()
-
-    def add(self, table: str, rows: list[bytes]) -> None:
-        waiting = self.rows[table]
-        waiting += rows
-        if len(waiting) >= ROWS:
-            self.flush(table)
-
-    def flush(self, table: str) -> None:
-        # Clicks have one connection to themselves, when there are two.
-        place = 0 if table == "traffic_click" else len(self.connections) - 1
-        if place in self.running:
-            self.running[place].result()
-        rows, self.rows[table] = self.rows[table], []
-        self.running[place] = self.threads[place].submit(copy, self.connections[place], table, rows)
-
-    def finish(self) -> None:
-        for table in COLUMNS:
-            self.flush(table)
-        for running in self.running.values():
-            running.result()
-
-
-def copy(to: psycopg.Connection[Any], table: str, rows: list[bytes]) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), columns)
-    with to.cursor() as cursor, cursor.copy(statement) as lines:
-        lines.write(b"\n".join((*rows, b"")))
-
-
-@contextlib.contextmanager
-def own_connection() -> Iterator[BaseDatabaseWrapper]:
-    """Another connection than the one that everybody uses. What is not committed at the end is rolled back."""
-    own = connection.copy()
-    own.set_autocommit(False)
-    try:
-        with own.cursor() as cursor:
-            # One may have nothing to write for minutes, while the other has.
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        yield own
-    finally:
-        own.close()
-
-
-@contextlib.contextmanager
-def short_turns() -> Iterator[None]:
-    """Who makes rows leaves the interpreter after a fifth of a millisecond to those who send them. These need it for a
-    moment each time the socket has taken a fifth of a megabyte, and with Python's own 5 ms PostgreSQL waited for them.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(0.0002)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
