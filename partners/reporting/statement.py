@@ -1,8 +1,8 @@
 """The SQL of a report: sums over clicks, impressions and conversions, each by itself, brought together by the columns.
 
-    parts     one branch for each table (and for each rollup that can stand in for it), grouped by what the rows
-              themselves say, and by offer and day when money has to be converted
-    sums      the parts together, by the report's columns; money converted
+    parts     what each table has (or each rollup that can stand in for it), grouped by what the rows themselves say,
+              and by offer and day when money has to be converted; side by side
+    sums      the parts by the report's columns; money converted
     ranked    the lines in their order, those that the metric filters leave, cut where a report ends
     the rest  metrics worked out and ids given their names
 
@@ -73,7 +73,6 @@ ROLLED_UP = {
 }
 # Time is looked at by itself, and these only conversions have.
 NOT_OF_VISITS = {"at", "event_name", "status"}
-NOTHING = {**dict.fromkeys(COUNTS, "0::bigint"), **dict.fromkeys(AMOUNTS, "0::numeric")}
 
 
 @dataclass(slots=True)
@@ -87,6 +86,14 @@ class Values:
         self.bound[name] = value
         placeholder = sql.Placeholder(name)
         return sql.SQL("{}::" + cast).format(placeholder) if cast else placeholder
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A selection from one table, grouped, and which of the sums it adds to."""
+
+    selection: Sql
+    adds: Set[str]
 
 
 class Statement:
@@ -140,18 +147,27 @@ class Statement:
     def buckets(self, column: Column) -> list[datetime]:
         return buckets(column.name, self.question.start, self.question.end, self.question.zone)
 
-    # The parts: one statement for each table.
+    # The parts: a selection from each table, with a row for each group that it has.
 
     def parts(self) -> Sql:
-        branches: list[Sql] = []
+        """The selections side by side, which takes a fraction of what adding up all their rows once more would."""
+        parts: list[Part] = []
         for stretch in self.stretches():
             if stretch.rollup is None:
-                branches += self.visits("traffic_click", CLICKS, stretch)
-                branches += self.visits("traffic_impression", IMPRESSIONS, stretch)
+                parts += self.visits("traffic_click", CLICKS, stretch)
+                parts += self.visits("traffic_impression", IMPRESSIONS, stretch)
             elif self.takes_visits(stretch.rollup.table):
-                branches.append(self.rolled_up(stretch, stretch.rollup))
-        branches.append(self.conversions(Stretch(self.question.start, self.question.end)))
-        return sql.SQL("\nUNION ALL\n").join(branches)
+                parts.append(self.rolled_up(stretch, stretch.rollup))
+        parts.append(self.conversions(Stretch(self.question.start, self.question.end)))
+        keys = [sql.Identifier(name) for name in self.part_keys()]
+        # Without keys each part is one row.
+        join = sql.SQL(" FULL JOIN {} USING ({})" if keys else " CROSS JOIN {}")
+        using = sql.SQL(", ").join(keys)
+        first, *others = [sql.SQL("({}) AS {}").format(part.selection, named_part(n)) for n, part in enumerate(parts)]
+        added = [sql.SQL("{} AS {}").format(added_up(name, parts), sql.Identifier(name)) for name in self.sums]
+        return sql.SQL("SELECT {} FROM {}{}").format(
+            sql.SQL(", ").join([*keys, *added]), first, sql.Composed([join.format(other, using) for other in others])
+        )
 
     def stretches(self) -> list[Stretch]:
         question = self.question
@@ -161,13 +177,13 @@ class Statement:
         needed = {OWNERS[column.of][0] if column.of else column.field for column in chosen} | set(self.fields)
         return stretches(question.start, question.end, needed - NOT_OF_VISITS, self.marks, self.sealed)
 
-    def rolled_up(self, stretch: Stretch, rollup: Rollup) -> Sql:
+    def rolled_up(self, stretch: Stretch, rollup: Rollup) -> Part:
         table = sql.SQL("(SELECT *, began_at AS at FROM {}) AS {}").format(*[sql.Identifier(rollup.table)] * 2)
         times = self.values(stretch.start, "timestamptz"), self.values(stretch.end, "timestamptz")
         within = sql.SQL("began_at >= {} AND began_at < {}").format(*times)
         return self.part(table, ROLLED_UP, [within, *self.of_partner(), *self.conditions(of_conversions=False)])
 
-    def visits(self, table: str, adds: dict[str, str], stretch: Stretch) -> list[Sql]:
+    def visits(self, table: str, adds: dict[str, str], stretch: Stretch) -> list[Part]:
         if not self.takes_visits(table):
             return []
         conditions = [*self.within(stretch), *self.conditions(of_conversions=False)]
@@ -175,7 +191,7 @@ class Statement:
             conditions += self.redirect_conditions()
         return [self.part(sql.Identifier(table), adds, conditions)]
 
-    def conversions(self, stretch: Stretch) -> Sql:
+    def conversions(self, stretch: Stretch) -> Part:
         conditions = [*self.within(stretch), *self.conditions(of_conversions=True), *self.redirect_conditions()]
         if not self.question.is_about_status:
             conditions.append(sql.SQL("status IN ('approved', 'on_hold')"))
@@ -196,16 +212,24 @@ class Statement:
         unwanted = any("" in choice.values for choice in self.question.exclusions if choice.column.is_of_conversions)
         return wanted and not unwanted
 
-    def part(self, table: Sql, adds: dict[str, str], conditions: Iterable[Sql], *, of_conversions: bool = False) -> Sql:
+    def part(
+        self, table: Sql, adds: dict[str, str], conditions: Iterable[Sql], *, of_conversions: bool = False
+    ) -> Part:
         money = "payout" if not self.question.is_network else "revenue"
         keys = [self.key(name, of_conversions=of_conversions) for name in self.fields]
         if self.factors is not None:
             keys.append(sql.SQL("{} AS day").format(DAY_IN_UTC))
-        added = [sql.SQL(f"{adds.get(name, NOTHING[name]).replace('{money}', money)} AS {name}") for name in self.sums]
-        selected = sql.SQL(", ").join([*keys, *added])
-        return sql.SQL("SELECT {} FROM {} WHERE {}{}").format(
+        adds = {name: added.replace("{money}", money) for name, added in adds.items() if name in self.sums}
+        selected = sql.SQL(", ").join([*keys, *(sql.SQL(f"{added} AS {name}") for name, added in adds.items())])
+        selection = sql.SQL("SELECT {} FROM {} WHERE {}{}").format(
             selected, table, sql.SQL(" AND ").join(conditions), grouped(len(keys))
         )
+        return Part(selection, adds.keys())
+
+    def part_keys(self) -> list[str]:
+        """What the parts call that by which they are grouped."""
+        fields = ["at_bucket" if name == "at" else name for name in self.fields]
+        return [*fields, "day"] if self.factors is not None else fields
 
     def key(self, name: str, *, of_conversions: bool) -> Sql:
         if name == "at":
@@ -263,6 +287,9 @@ class Statement:
         """A row for each line, with its columns as k0, k1 … and its sums; ``with_total``: and one for all of them,
         whose columns are null."""
         keys = [sql.SQL("{} AS {}").format(self.final_key(column), key(n)) for n, column in enumerate(self.columns)]
+        if self.factors is None and not with_total and not any(column.of for column in self.columns):
+            # The parts have a row for each line already.
+            return sql.SQL("SELECT {} FROM parts").format(sql.SQL(", ").join([*keys, *map(sql.Identifier, self.sums)]))
         sums = [sql.SQL(f"coalesce(sum({name}), 0)::bigint AS {name}") for name in COUNTS]
         factor = " * rates.factor" if self.factors is not None else ""
         sums += [sql.SQL(f"coalesce(sum({name}{factor}), 0) AS {name}") for name in self.sums if name in AMOUNTS]
@@ -404,6 +431,20 @@ def key(n: int) -> Sql:
 
 def named(n: int) -> Sql:
     return sql.Identifier(f"n{n}")
+
+
+def named_part(n: int) -> Sql:
+    return sql.Identifier(f"part{n}")
+
+
+def added_up(name: str, parts: Sequence[Part]) -> Sql:
+    """What the parts add to one of the sums, where not each of them has a row for each group."""
+    added = [
+        sql.SQL("coalesce({}.{}, 0)").format(named_part(n), sql.Identifier(name))
+        for n, part in enumerate(parts)
+        if name in part.adds
+    ]
+    return sql.SQL(" + ").join(added) if added else sql.SQL("0::bigint" if name in COUNTS else "0::numeric")
 
 
 def grouped(count: int) -> Sql:

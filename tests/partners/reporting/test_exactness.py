@@ -18,6 +18,8 @@ from partners.reporting.engine import ask, export_csv, export_json, series, tota
 from partners.reporting.metrics import metrics_of
 from partners.reporting.question import OPERATORS, Question
 from partners.reporting.rollups import note_horizons, sealed_days, work_out
+from partners.reporting.statement import OWNERS
+from partners.traffic.models import Click, Conversion, Impression
 from portal.network.timezones import BY_NAME
 from tests.partners.reporting import naive
 from tests.partners.reporting.naive import TIMES, World
@@ -154,6 +156,22 @@ def test_the_series_and_the_total_are_what_a_loop_adds_up_to(world: World, data:
         drawn = {int(begun.timestamp()): figures for begun, figures in over_time.points}
         assert {second: drawn[second] for second in expected} == expected
         assert all(not any(figures.values()) for second, figures in drawn.items() if second not in expected)
+
+
+def test_nothing_that_a_report_is_grouped_by_can_be_null() -> None:
+    grouped_by = {
+        OWNERS[column.of][0] if column.of else column.field for column in columns_of(is_network=True).values()
+    }
+
+    nullable = {
+        field.attname
+        for model in (Click, Impression, Conversion)
+        for field in model._meta.concrete_fields
+        if field.null and field.attname in grouped_by
+    }
+
+    # Sums of several tables are joined by these, and a null never equals another.
+    assert nullable == set()
 
 
 @settings(many, max_examples=15)
