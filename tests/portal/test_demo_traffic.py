@@ -513,6 +513,26 @@ def test_traffic_of_sealed_days_breaks_their_seals() -> None:
     assert not Day.objects.filter(sealed_at__isnull=False).exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_history_that_finds_no_free_moment_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.web.postgresql.staging.LOCK_TIMEOUT", "20ms")
+    monkeypatch.setattr("portal.web.postgresql.staging.TURNS", 1)
+    monkeypatch.setattr("portal.web.postgresql.staging.PAUSE_SECONDS", 0)
+    reader = connection.copy()
+    reader.set_autocommit(False)
+
+    try:
+        with reader.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM traffic_click")
+        with pytest.raises(CommandError, match="nothing was written"):
+            demo_traffic(clicks=500)
+    finally:
+        reader.close()
+
+    assert not Click.objects.exists()
+    assert not Receipt.objects.exists()
+
+
 def test_progress_is_shown_at_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, file = StringIO(), StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)

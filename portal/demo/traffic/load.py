@@ -74,7 +74,7 @@ def load_traffic(
 
     :raises TrafficExists: when there is traffic already, unless ``add``
     :raises NobodyToSend: when no active partner may run any of the offers before ``until``
-    :raises django.db.OperationalError: when the tables of traffic were never free for a moment at the end
+    :raises TablesInUse: when at the end the tables of traffic were not free for a moment
     """
     until = until.astimezone(UTC).replace(microsecond=0)
     start = until - timedelta(days=days)

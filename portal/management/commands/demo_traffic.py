@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from portal.demo.traffic import NobodyToSend, TrafficExists, load_traffic
+from portal.web.postgresql.staging import TablesInUse
 from portal.web.progress import Progress
 
 
@@ -54,6 +55,11 @@ class Command(BaseCommand):
             raise CommandError("There is traffic in the database already; --add writes more beside it.") from None
         except NobodyToSend:
             raise CommandError("No active partner may run an offer; approve some for one first.") from None
+        except TablesInUse:
+            raise CommandError(
+                "Somebody has been using the tables of traffic all the while, so nothing was written; "
+                "stop what reads or writes them, and try again."
+            ) from None
         seconds = time.monotonic() - began
         self.stdout.write(
             f"{loaded.clicks:,} clicks, {loaded.impressions:,} impressions and {loaded.conversions:,} conversions "

@@ -28,6 +28,10 @@ WHERE indrelid = %s::regclass ORDER BY indexrelid
 """
 
 
+class TablesInUse(Exception):
+    """Somebody has been reading or writing the tables all the while."""
+
+
 class Staging:
     """Staging tables of a partitioned table, one for each span of time. They live within the caller's transaction.
 
@@ -102,10 +106,10 @@ class Staging:
 def lock_alone(tables: Sequence[PartitionedTable]) -> None:
     """Has the tables for this transaction alone, as soon as nobody reads or writes them.
 
-    :raises django.db.OperationalError: when they were never free for a moment
+    :raises TablesInUse: when they never were
     """
     names = ", ".join(table.name for table in tables)
-    for turns_left in reversed(range(TURNS)):
+    for _ in range(TURNS):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
@@ -113,8 +117,9 @@ def lock_alone(tables: Sequence[PartitionedTable]) -> None:
                     table.be_only_maker()
                 cursor.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
         except OperationalError as error:
-            if not turns_left or not isinstance(error.__cause__, LockNotAvailable):
+            if not isinstance(error.__cause__, LockNotAvailable):
                 raise
             time.sleep(PAUSE_SECONDS)
         else:
             return
+    raise TablesInUse(names)
