@@ -25,6 +25,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from psycopg_pool import PoolTimeout
@@ -61,7 +62,7 @@ from keys.gate import (
     question_of,
     refuse_key_in_url,
 )
-from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, add_examples, complete
+from portal.api_document import COMMON_COMPONENTS, ERROR_SCHEMA, RELATED, add_examples, add_parameter, complete
 from portal.api_streams import LoggedStream, begin
 from portal.web.api import NotNow, OperationLimit, error_answer
 from portal.web.combining import Combiner, WorkStopped
@@ -100,10 +101,12 @@ def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
     """Around an operation: its name for the log, the gate before it, and a change committed with its row."""
 
     def decorate(run: Run) -> Run:
-        operation = run.__self__.view_func  # type: ignore[attr-defined]
+        routed: Operation = run.__self__  # type: ignore[attr-defined]
+        operation = routed.view_func
         action, limit = operation.__name__, getattr(operation, "limit", None)
         is_quick = getattr(operation, "is_quick", False)
         is_reading = getattr(operation, "is_reading", False)
+        run = taking_only(taken_by(routed, realm), run)
 
         @wraps(run)
         def guarded(request: CallRequest, **parameters: Any) -> HttpResponse:
@@ -126,6 +129,37 @@ def passing_the_gate(realm: Realm | None) -> Callable[[Run], Run]:
         return guarded
 
     return decorate
+
+
+def taking_only(taken: tuple[str, ...], run: Run) -> Run:
+    """Around an operation, behind the gate: a parameter that it does not take is refused, for an answer without what
+    it was to ask for would look like one with it (wire.md)."""
+    has = f"There are {', '.join(taken)}" if taken else "There are none"
+
+    @wraps(run)
+    def knowing(request: CallRequest, **parameters: Any) -> HttpResponse:
+        if unknown := [name for name in request.GET if name not in taken]:
+            named = ", ".join(name[:80] for name in unknown[:MOST_SENTENCES])
+            raise Refused(Outcome.BAD_REQUEST, 400, f"{named}: there is no such parameter in this URL. {has}.")
+        return run(request, **parameters)
+
+    return knowing
+
+
+def taken_by(operation: Operation, realm: Realm | None) -> tuple[str, ...]:
+    """The names in a query string that an operation takes: those that are documented with it."""
+    taken = [each["name"] for each in (operation.openapi_extra or {}).get("parameters", ()) if each["in"] == "query"]
+    for model in operation.models:
+        if model.__ninja_param_source__ == "query":
+            taken += model.__ninja_flatten_map__
+    if is_related(realm, operation.methods):
+        taken.append(RELATED["name"])
+    return tuple(dict.fromkeys(taken))
+
+
+def is_related(realm: Realm | None, methods: Iterable[str]) -> bool:
+    """Whether a client may name what it wants in ``relationship``: clients do with whatever they read behind a key."""
+    return realm is not None and "GET" in methods
 
 
 @dataclass(slots=True)
@@ -250,7 +284,9 @@ class Api(NinjaAPI):
         limits = self._limits()
         for path, operations in document["paths"].items():
             realm = next((realm for prefix, realm in self.realms.items() if f"{prefix}/" in path), None)
-            for operation in operations.values():
+            for method, operation in operations.items():
+                if is_related(realm, [method.upper()]):
+                    add_parameter(operation, RELATED)
                 complete(operation, is_guarded=realm is not None, limit=limits.get(operation["operationId"]))
         return document
 

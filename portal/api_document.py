@@ -54,6 +54,13 @@ IN_PATHS = {
     "partner_id": "Number of the affiliate.",
     "key_id": "Number of the key.",
 }
+# Existing clients ask for it wherever they read, by names that only some objects here have.
+RELATED: dict[str, Any] = {
+    "name": "relationship",
+    "in": "query",
+    "description": "What to have in relationship. Whatever is asked for, all that there is for it is there.",
+    "schema": {"type": "array", "items": {"type": "string"}, "default": []},
+}
 # What a list has beside its entries.
 PAGE_EXAMPLE = {"page": 1, "page_size": 50, "total_count": 1}
 
@@ -120,6 +127,14 @@ def complete(operation: dict[str, Any], *, is_guarded: bool, limit: OperationLim
             parameter.setdefault("description", IN_PATHS.get(parameter["name"], ""))
     if limit is not None:
         operation["x-limit"] = limit.name
+
+
+def add_parameter(operation: dict[str, Any], parameter: dict[str, Any]) -> None:
+    """Documents a parameter, unless the operation has one of that name that says more about it."""
+    documented = operation.get("parameters", [])
+    if parameter["name"] not in [each["name"] for each in documented]:
+        # A list of its own: operations share those that they declare.
+        operation["parameters"] = [*documented, parameter]
 
 
 def add_examples(schemas: dict[str, Any]) -> None:

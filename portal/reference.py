@@ -28,7 +28,8 @@ REALMS = {
 INTRODUCTION = """\
 Send the key as `Authorization: Bearer KEY`, or in `X-API-Key` or `X-Eflow-API-Key`.
 {network} answers {requests} calls every {seconds} s, shared by everybody who uses its API; where an operation has a
-stricter limit of its own, that stands beside its name. [Using your API key]({guide}) has the first call, a retry,
+stricter limit of its own, that stands beside its name. A parameter or field that an operation does not have is refused
+with a 400 that names it. [Using your API key]({guide}) has the first call, a retry,
 paging, times and errors.
 """
 REFERENCE = re.compile(r"#/components/(\w+)/(.+)")

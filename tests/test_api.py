@@ -488,12 +488,16 @@ def test_a_partner_reads_itself_and_the_network(
         ("page=two&page_size=2", (1, 2), slice(0, 2)),
         ("page=-1&page_size=2", (1, 2), slice(0, 2)),
         ("page=0&page_size=2", (1, 2), slice(0, 2)),
+        ("page=2.0&page_size=2.", (2, 2), slice(2, 4)),
+        ("page=02&page_size=002.00", (2, 2), slice(2, 4)),
+        ("page=2.0.0&page_size=2", (1, 2), slice(0, 2)),
         ("page=1.5&page_size=2", (1, 2), slice(0, 2)),
         ("page=²&page_size=2", (1, 2), slice(0, 2)),
         ("page_size=0", (1, 50), slice(0, 5)),
         ("page_size=many", (1, 50), slice(0, 5)),
         ("page_size=99999", (1, 2000), slice(0, 5)),
         ("page=99999999999&page_size=2000", (1_000_000_000, 2000), slice(0, 0)),
+        (f"page={'9' * 5000}&page_size={'9' * 5000}", (1_000_000_000, 2000), slice(0, 0)),
     ],
 )
 def test_affiliates_are_listed_by_the_page(

@@ -155,6 +155,28 @@ def test_what_is_no_number_finds_nothing(ask: Callable[..., Any], path: str, met
     assert set(statuses.values()) <= {400, 404, 405}, statuses
 
 
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=[f"{m} {p}" for p, m, _ in OPERATIONS])
+def test_a_parameter_that_an_operation_does_not_take_is_refused_by_its_name(
+    ask: Callable[..., Any], path: str, method: str, operation: dict[str, Any]
+) -> None:
+    taken = [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+    example = example_body(path, method)
+
+    answer = ask(method, f"{filled(path)}?page=1&colour=red&_=7", json.dumps(example).encode() if example else b"")
+
+    unknown = ["colour", "_"] if "page" in taken else ["page", "colour", "_"]
+    there_are = f"There are {', '.join(taken)}." if taken else "There are none."
+    assert answer.status_code == 400
+    assert answer.json()["error"] == f"{', '.join(unknown)}: there is no such parameter in this URL. {there_are}"
+
+
+@pytest.mark.parametrize("path", [path for path, method, _ in OPERATIONS if method == "get" and "/meta/" not in path])
+def test_whatever_is_read_may_be_asked_for_with_its_relationships(ask: Callable[..., Any], path: str) -> None:
+    without = ask("get", path).status_code
+
+    assert ask("get", f"{filled(path)}?relationship=all").status_code == without
+
+
 @pytest.mark.parametrize(("path", "method"), IN_PAGES, ids=[f"{m} {p}" for p, m in IN_PAGES])
 def test_any_page_can_be_asked_for(ask: Callable[..., Any], path: str, method: str) -> None:
     example = example_body(path, method)

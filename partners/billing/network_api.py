@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from partners.api import NetworkRequest, Paging
 from partners.billing.api import EXAMPLE, AffiliateInvoice, InvoiceFilters, brief
 from partners.billing.models import Invoice, InvoiceQuerySet
-from portal.web.api import PAGED, paged, paging
+from portal.web.api import PAGED, filters_in, paged, paging
 
 networks = Router(tags=["Billing"])
 
@@ -64,7 +64,7 @@ class NetworkInvoices(Paging):
 )
 def list_network_invoices(request: NetworkRequest) -> dict[str, Any]:
     """All partners' invoices that pass the filters, the latest period first."""
-    given = {name: str(request.GET[name]) for name in request.GET if name not in ("page", "page_size")}
+    given = {name: values[-1] for name, values in filters_in(request).items()}
     invoices = of_status(given)
     if (number := given.pop(PARTNER, None)) is not None:
         if not (number.isascii() and number.isdecimal() and len(number) < 19):

@@ -28,7 +28,7 @@ from partners.postbacks.models import (
     Unfit,
 )
 from partners.postbacks.vocabulary import POSTBACK
-from portal.web.api import PAGED, POSTBACK_TESTS, limited, paged, paging, quick, reads
+from portal.web.api import PAGED, POSTBACK_TESTS, filters_in, limited, paged, paging, quick, reads
 
 affiliates = Router(tags=["Postbacks"])
 
@@ -247,8 +247,7 @@ def pixel(postback: Postback) -> dict[str, Any]:
 @affiliates.get("/pixels", response=Pixels, summary="Your postbacks", openapi_extra=FILTERED)
 def list_pixels(request: PartnerRequest) -> dict[str, Any]:
     """Your postbacks, the oldest first, those that match every filter in the query string."""
-    asked = {name: request.GET.getlist(name) for name in request.GET if name not in ("page", "page_size")}
-    return listed(request, narrowed(request.call.partner.postbacks.for_listing(), asked))
+    return listed(request, narrowed(request.call.partner.postbacks.for_listing(), filters_in(request)))
 
 
 @affiliates.post(

@@ -24,7 +24,7 @@ from partners.postbacks.api import (
     narrowed,
 )
 from partners.postbacks.models import AlreadyRemoved, Postback, PostbackQuerySet
-from portal.web.api import PAGED, reads
+from portal.web.api import PAGED, filters_in, reads
 
 networks = Router(tags=["Postbacks"])
 
@@ -83,10 +83,7 @@ def found(asked: dict[str, list[str]]) -> PostbackQuerySet:
 )
 def list_network_pixels(request: NetworkRequest) -> dict[str, Any]:
     """All partners' postbacks, the oldest first, those that match every filter in the query string."""
-    return listed(request, found({name: request.GET.getlist(name) for name in request.GET if name not in PAGE}))
-
-
-PAGE = ("page", "page_size")
+    return listed(request, found(filters_in(request)))
 
 
 @networks.post(

@@ -14,6 +14,7 @@ from ninja.errors import HttpError
 
 DEFAULT_PAGE_SIZE = 50
 MAXIMUM_PAGE_SIZE = 2000
+BESIDE_FILTERS = frozenset({"page", "page_size", "order_field", "order_direction", "relationship"})
 
 TITLES = {
     400: "Bad request",
@@ -142,10 +143,19 @@ def paged(request: HttpRequest, body: dict[str, Any] | None = None) -> tuple[int
 
 
 def positive(value: object, default: int) -> int:
-    text = str(value).strip()
-    if not text.isascii() or not text.isdecimal() or len(text) > 12:
+    """A whole number from 1 on, however long, and also as programs write it that know only decimals (2.0)."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    whole, _, fraction = str(value).strip().partition(".")
+    if not whole.isascii() or not whole.isdecimal() or fraction.strip("0"):
         return default
-    return int(text) or default
+    # Its first digits tell that it is above any maximum, and int() refuses to read a very long one.
+    return int(whole.lstrip("0")[:13] or 0) or default
+
+
+def filters_in(request: HttpRequest) -> dict[str, list[str]]:
+    """What the query string of a list says beside its paging and its order: which filter, and the values of each."""
+    return {name: request.GET.getlist(name) for name in request.GET if name not in BESIDE_FILTERS}
 
 
 # How `paged` reads them, for the documentation of an operation: openapi_extra=PAGED. Any text is taken, see there.

@@ -17,7 +17,7 @@ from partners.offers.api.offers import LARGEST_ID
 from partners.offers.models import Application, Offer, OfferPayout, PayoutType
 from partners.offers.models.offer import OfferQuerySet
 from portal.network.currencies import DECIMALS
-from portal.web.api import PAGED
+from portal.web.api import PAGED, filters_in
 from portal.web.storable import storable
 
 MOST_VALUES = 1000
@@ -261,9 +261,7 @@ LISTED = [
     *ORDERED,
     *PAGED["parameters"],
 ]
-SEARCHED = [*ORDERED, *PAGED["parameters"]]
-# Names of the query string that no filter has.
-BESIDES = ("page", "page_size", "order_field", "order_direction", "relationship")
+SEARCHED = [RELATED, *ORDERED, *PAGED["parameters"]]
 
 
 def listed(request: HttpRequest, offers: OfferQuerySet) -> OfferQuerySet:
@@ -271,11 +269,8 @@ def listed(request: HttpRequest, offers: OfferQuerySet) -> OfferQuerySet:
 
     :raises HttpError: 400 that names an unknown filter, value or order
     """
-    for value in request.GET.getlist("relationship"):
-        if value not in RELATIONSHIPS:
-            raise HttpError(400, f"relationship: {value[:80]} is not one. There are {', '.join(RELATIONSHIPS)}")
-    asked = {name: request.GET.getlist(name) for name in request.GET if name not in BESIDES}
-    return ordered(request, narrowed(offers, asked))
+    refuse_unrelated(request)
+    return ordered(request, narrowed(offers, filters_in(request)))
 
 
 def searched(request: HttpRequest, search: OfferSearch, offers: OfferQuerySet) -> OfferQuerySet:
@@ -283,6 +278,7 @@ def searched(request: HttpRequest, search: OfferSearch, offers: OfferQuerySet) -
 
     :raises HttpError: 400 that names an unknown search type, value or order
     """
+    refuse_unrelated(request)
     filters: BaseModel | None = search.filters
     if filters is not None:
         offers = narrowed(offers, filters.model_dump(exclude_none=True), "filters.")
@@ -295,6 +291,12 @@ def searched(request: HttpRequest, search: OfferSearch, offers: OfferQuerySet) -
             names = ", ".join(dict.fromkeys([*TERMS, *FILTERS]))
             raise HttpError(400, f"search_type: {term.search_type[:80]} is not one. There are {names}")
     return ordered(request, offers, search.order_field, search.order_direction)
+
+
+def refuse_unrelated(request: HttpRequest) -> None:
+    for value in request.GET.getlist("relationship"):
+        if value not in RELATIONSHIPS:
+            raise HttpError(400, f"relationship: {value[:80]} is not one. There are {', '.join(RELATIONSHIPS)}")
 
 
 def narrowed(offers: OfferQuerySet, asked: Mapping[str, list[str]], where: str = "") -> OfferQuerySet:

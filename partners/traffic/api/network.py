@@ -387,7 +387,7 @@ def control_answer(control: TrafficControl) -> dict[str, Any]:
 )
 def list_network_traffic_controls(request: NetworkRequest) -> dict[str, Any]:
     """Which sources may send traffic, to which offers and for which partners, by number."""
-    status = rules.choice(rules.asked(request, ("status",)), "status", ("active", "inactive"))
+    status = rules.choice(rules.asked(request), "status", ("active", "inactive"))
     controls = TrafficControl.objects.for_listing().order_by("pk")
     if status is not None:
         controls = controls.filter(is_active=status == "active")

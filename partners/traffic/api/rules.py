@@ -243,16 +243,9 @@ STATUSES: JsonDict = {"type": "string", "enum": ["active", "inactive"]}
 STANDING = {"active": Q(lifted_at=None), "inactive": Q(lifted_at__isnull=False)}
 
 
-def asked(request: HttpRequest, names: Collection[str]) -> dict[str, str]:
-    """The filters in the query string.
-
-    :raises HttpError: 400 when there is another one
-    """
-    given = {name: str(request.GET[name]) for name in request.GET if name not in ("page", "page_size")}
-    for name in given:
-        if name not in names:
-            raise HttpError(400, f"{name[:80]}: there is no such filter. There are {', '.join(names)}")
-    return given
+def asked(request: HttpRequest) -> dict[str, str]:
+    """What the query string says."""
+    return {name: str(request.GET[name]) for name in request.GET}
 
 
 def choice(given: dict[str, str], name: str, choices: Collection[str]) -> str | None:
@@ -291,7 +284,7 @@ def controls_of(partner: Partner) -> TrafficControlQuerySet:
 def list_blocked_traffic(request: PartnerRequest) -> dict[str, Any]:
     """What is blocked of your traffic, the newest first. A click that carries the value is recorded as invalid, with
     the reason, and goes nowhere."""
-    given = asked(request, ("network_offer_id", "traffic_blocking_status"))
+    given = asked(request)
     offer_id = offer_id_in(given, "network_offer_id")
     status = choice(given, "traffic_blocking_status", STANDING) or "active"
     blocks = request.call.partner.traffic_blocks.filter(STANDING[status])
@@ -318,7 +311,7 @@ def some_of(blocks: TrafficBlockQuerySet, page: int, page_size: int) -> TrafficB
 def list_traffic_controls(request: PartnerRequest) -> dict[str, Any]:
     """Which sources may send traffic to all offers or to one, as far as you are concerned, by number. A click that is
     kept out is recorded as invalid, with the reason, and goes nowhere."""
-    status = choice(asked(request, ("status",)), "status", ("active", "inactive"))
+    status = choice(asked(request), "status", ("active", "inactive"))
     controls = controls_of(request.call.partner)
     if status is not None:
         controls = controls.filter(is_active=status == "active")

@@ -212,7 +212,7 @@ def test_the_list_is_filtered_by_the_query_string(client: Client, add: Add, laun
 @pytest.mark.parametrize(
     ("query", "named"),
     [
-        ("offer=1", "offer is not a filter"),
+        ("offer=1", "offer: there is no such parameter"),
         ("pixel_status=paused", "pixel_status: paused is not one of active, inactive"),
         ("pixel_status=", "pixel_status: "),
         ("pixel_type=click", "pixel_type: click"),

@@ -190,11 +190,11 @@ def test_the_same_number_of_queries_tells_one_rule_and_twenty(
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        (f"{BLOCKING}?colour=red", "colour: there is no such filter"),
+        (f"{BLOCKING}?colour=red", "colour: there is no such parameter"),
         (f"{BLOCKING}?network_offer_id=shoes", "network_offer_id: shoes is not a number"),
         (f"{BLOCKING}?traffic_blocking_status=lost", "traffic_blocking_status: lost"),
         (f"{CONTROLS}?status=lost", "status: lost is not one of active, inactive"),
-        (f"{CONTROLS}?name=x", "name: there is no such filter"),
+        (f"{CONTROLS}?name=x", "name: there is no such parameter"),
     ],
 )
 def test_a_filter_of_rules_that_is_not_there_is_refused_by_its_name(client: Client, url: str, said: str) -> None:
