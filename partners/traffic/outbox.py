@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 from django.db import connection
 
@@ -18,12 +17,16 @@ NULL = r"\N"
 COPY = f"COPY {OutboxEntry._meta.db_table} (partner_id, kind, id, data) FROM STDIN"
 
 
-def keep_visits(kind: Kind, visits: Iterable[tuple[int, UUID]]) -> None:
-    """Keeps clicks or impressions, each by its partner and id, in the transaction that has written them.
+def keep_visits(kind: Kind, visits: str) -> str:
+    """SQL that keeps clicks or impressions, each by its partner and id, for the statement that writes their rows.
 
-    They are those of partners who were found to be followed in that very transaction.
+    ``visits`` is what it calls them. It looks itself who is followed, because from the first look to the commit nobody
+    may begin to be.
     """
-    copy_in([f"{partner_id}\t{kind.value}\t{visit_id.hex}\t{NULL}\n" for partner_id, visit_id in visits])
+    return f"""
+    INSERT INTO {OutboxEntry._meta.db_table} (partner_id, kind, id)
+    SELECT partner_id, {kind.value}, id FROM {visits} JOIN {Followed._meta.db_table} USING (partner_id) ORDER BY id
+    """  # noqa: S608
 
 
 def keep(change: Change) -> None:

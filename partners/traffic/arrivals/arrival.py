@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,11 +15,12 @@ from django.http import HttpRequest
 
 from partners.offers.codes import LARGEST_PK
 from partners.traffic.agents import Agent, agent_of, language_of
+from partners.traffic.arrivals.writing import Row
 from partners.traffic.models.visits import SUBS, TEXT_LENGTH
 from partners.traffic.places import Place, place_of
 from portal.web.client_ip import Address, client_ip
 from portal.web.ids import moment_of, new_id
-from portal.web.storable import from_wire, in_copy, storable
+from portal.web.storable import from_wire, storable
 
 COUPON_LENGTH = 80
 REFERER_LENGTH = 1000
@@ -31,7 +32,6 @@ NAME_LENGTH = 100
 
 KNOWN = ("coupon_code", "source_id", *SUBS)
 NUMBERS = frozenset({"creative_id", "url_id", "product_id"})
-NULL = r"\N"
 NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
@@ -89,66 +89,32 @@ class Arrival:
         )
 
     @property
-    def columns(self) -> str:
-        """What is known before anything is decided, as the first fields of COPY's text format: ``ARRIVED``."""
-        said = self.said
-        carried = "\t".join([in_copy(said[name]) if name in said else "" for name in KNOWN]) if said else NOTHING_SAID
-        return (
-            f"{self.partner_id}\t{self.id.hex}\t{self.at}\t{carried}\t{in_copy(self.referer)}\t{self.ip or NULL}\t"
-            f"{of_place(self.place)}\t{of_agent(self.user_agent)}\t{self.language}\t"
-            f"{in_copy(self.tracking_domain)}"
-        )
-
-    @property
-    def link_columns(self) -> str:
-        """What a click keeps of its link: ``LINK``."""
-        others = in_copy(json.dumps(self.parameters)) if self.parameters else "{}"
-        return f"{in_copy(self.tracking_url)}\t{others}"
-
-
-NOTHING_SAID = "\t" * (len(KNOWN) - 1)
-ARRIVED = (
-    "partner_id",
-    "id",
-    "at",
-    *KNOWN,
-    "referer",
-    "ip",
-    "country_code",
-    "region",
-    "city",
-    "dma",
-    "carrier",
-    "isp",
-    "connection_type",
-    "place",
-    "user_agent",
-    "platform",
-    "os_version",
-    "device_type",
-    "device_make",
-    "device_model",
-    "browser",
-    "browser_version",
-    "is_robot",
-    "language",
-    "tracking_domain",
-)
-LINK = ("tracking_url", "parameters")
+    def row(self) -> Row:
+        """What is known before anything is decided, by the columns of its row."""
+        return {
+            **row_of_place(self.place),
+            **row_of_agent(self.agent),
+            **self.said,
+            "partner_id": self.partner_id,
+            "id": self.id.hex,
+            "at": str(self.at),
+            "referer": self.referer,
+            "ip": str(self.ip) if self.ip else None,
+            "user_agent": self.user_agent,
+            "language": self.language,
+            "tracking_domain": self.tracking_domain,
+        }
 
 
 @lru_cache(maxsize=1024)
-def of_place(place: Place) -> str:
-    known = (place.country_code, place.region, place.city, place.dma, place.carrier, place.isp, place.connection_type)
-    return "\t".join(map(in_copy, (*known, place.more)))
+def row_of_place(place: Place) -> Row:
+    known = asdict(place)
+    return {name: value for name, value in (known | {"place": json.loads(known.pop("more"))}).items() if value}
 
 
 @lru_cache(maxsize=4096)
-def of_agent(user_agent: str) -> str:
-    agent = agent_of(user_agent)
-    device = (agent.platform, agent.os_version, agent.device_type, agent.device_make, agent.device_model)
-    said = (user_agent, *device, agent.browser, agent.browser_version)
-    return "\t".join((*map(in_copy, said), "t" if agent.is_robot else "f"))
+def row_of_agent(agent: Agent) -> Row:
+    return {name: value for name, value in asdict(agent).items() if value}
 
 
 def sorted_out(query: str) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:

@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, transaction
 
-from partners.traffic.arrivals.arrival import ARRIVED, LINK, NULL, Arrival
+from partners.traffic.arrivals.arrival import Arrival
 from partners.traffic.arrivals.deciding import Way, destination_of, for_click_of, full_cap, values_of, ways_of
 from partners.traffic.arrivals.footing import Footing, Rules, footings_of
+from partners.traffic.arrivals.writing import Row, as_json, columns_of, given
 from partners.traffic.caps import Rooms, array_of, run
-from partners.traffic.models import NEW_AGAIN_AFTER, OutboxEntry, Refusal
+from partners.traffic.models import NEW_AGAIN_AFTER, Click, OutboxEntry, Refusal
 from partners.traffic.outbox import keep_visits
 from partners.traffic.terms import NOTHING, for_click
 from portal.web.combining import Combiner
 
-DECIDED = (
-    "offer_id",
-    "offer_url_id",
-    "creative_id",
-    "payout_type",
-    "payout",
-    "revenue_type",
-    "revenue",
-    "is_unique",
-    "error_code",
-    "redirected_from",
-)
-COPY = f"COPY traffic_click ({', '.join((*ARRIVED, *LINK, *DECIDED))}) FROM STDIN"
-
 Seen = tuple[int, int, str]
 
-SEE = """
-INSERT INTO traffic_visitor AS visitor (partner_id, offer_id, fingerprint, seen_at)
-SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[], %s::timestamptz[])
-    AS seen (partner_id, offer_id, fingerprint, seen_at)
-ORDER BY partner_id, offer_id, fingerprint
-ON CONFLICT (partner_id, offer_id, fingerprint) DO UPDATE SET seen_at = excluded.seen_at
-    WHERE visitor.seen_at <= excluded.seen_at - %s
-RETURNING partner_id, offer_id, encode(uuid_send(fingerprint), 'hex')
-"""
+COLUMNS = columns_of(Click)
+# What only the row of a visitor tells, and who pays for clicks pays for unique ones.
+UNIQUE = {
+    "is_unique": "new.fingerprint IS NOT NULL",
+    "payout": "CASE WHEN new.fingerprint IS NULL THEN 0 ELSE payout END",
+    "revenue": "CASE WHEN new.fingerprint IS NULL THEN 0 ELSE revenue END",
+}
+# Whoever gets a row of a visitor back is unique. What cannot be has no fingerprint here.
+WRITE = f"""
+WITH click AS (
+    SELECT *, unnest AS fingerprint FROM ROWS FROM ({given(Click)}, unnest(%s::uuid[])) AS click
+), new AS (
+    INSERT INTO traffic_visitor AS visitor (partner_id, offer_id, fingerprint, seen_at)
+    SELECT partner_id, offer_id, fingerprint, at FROM click WHERE fingerprint IS NOT NULL
+    ORDER BY partner_id, offer_id, fingerprint
+    ON CONFLICT (partner_id, offer_id, fingerprint) DO UPDATE SET seen_at = excluded.seen_at
+        WHERE visitor.seen_at <= excluded.seen_at - %s
+    RETURNING partner_id, offer_id, fingerprint
+), told AS ({keep_visits(OutboxEntry.Kind.CLICK, "click")})
+INSERT INTO traffic_click ({", ".join(COLUMNS)})
+SELECT {", ".join(UNIQUE.get(column, column) for column in COLUMNS)}
+FROM click LEFT JOIN new USING (partner_id, offer_id, fingerprint)
+"""  # noqa: S608
 SEEN = """
 SELECT visitor.partner_id, visitor.offer_id, encode(uuid_send(visitor.fingerprint), 'hex'), visitor.seen_at
 FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[]) AS asked (partner_id, offer_id, fingerprint)
@@ -58,7 +60,6 @@ class Decided:
     footing: Footing
     refusal: Refusal = Refusal.NONE
     redirected_from: int | None = None
-    is_unique: bool = False
 
     @property
     def visitor(self) -> Seen:
@@ -71,19 +72,24 @@ class Decided:
         return template.fill(values_of(self.arrival, self.footing)) if template is not None else None
 
     @property
-    def line(self) -> str:
+    def row(self) -> Row:
+        """As it is when the click is unique."""
         arrival, footing = self.arrival, self.footing
         is_own = self.redirected_from is None
-        url_id = arrival.url_id if is_own and str(arrival.url_id) in footing.urls else 0
-        creative_id = arrival.creative_id if arrival.creative_id in footing.creatives else 0
-        # Who pays for clicks pays for unique ones.
-        payout = for_click_of(footing) if self.is_unique else NOTHING
-        revenue = for_click(footing.revenue_type, footing.revenue_amount) if self.is_unique else NOTHING
-        return (
-            f"{arrival.columns}\t{arrival.link_columns}\t{footing.offer_id}\t{url_id}\t{creative_id}\t"
-            f"{footing.payout_type}\t{payout}\t{footing.revenue_type}\t{revenue}\t{'t' if self.is_unique else 'f'}\t"
-            f"{self.refusal.value}\t{self.redirected_from or NULL}\n"
-        )
+        return {
+            **arrival.row,
+            "tracking_url": arrival.tracking_url,
+            "parameters": arrival.parameters,
+            "offer_id": footing.offer_id,
+            "offer_url_id": arrival.url_id if is_own and str(arrival.url_id) in footing.urls else 0,
+            "creative_id": arrival.creative_id if arrival.creative_id in footing.creatives else 0,
+            "payout_type": footing.payout_type,
+            "payout": str(for_click_of(footing)),
+            "revenue_type": footing.revenue_type,
+            "revenue": str(for_click(footing.revenue_type, footing.revenue_amount)),
+            "error_code": self.refusal.value,
+            "redirected_from": self.redirected_from,
+        }
 
 
 def record_together(arrivals: list[Arrival]) -> list[Decided | None]:
@@ -92,26 +98,23 @@ def record_together(arrivals: list[Arrival]) -> list[Decided | None]:
     None for a click on what there is not, of which nothing is written.
     :raises django.db.Error: when they could not be written; then none of them is
     """
-    with transaction.atomic():
-        footings = footings_of(arrivals)
-        rules = Rules(arrivals, footings)
-        ways = [ways_of(arrival, footings, rules) for arrival in arrivals]
-        if not any(ways):
-            return [None] * len(arrivals)
+    footings = footings_of(arrivals)
+    rules = Rules(arrivals, footings)
+    ways = [ways_of(arrival, footings, rules) for arrival in arrivals]
+    if not any(ways):
+        return [None] * len(arrivals)
+    # The rows of caps stay locked until the clicks are written. Without them one statement is all there is to do, and a
+    # transaction by itself.
+    is_capped = any(footing.caps for footing in footings.values())
+    with transaction.atomic() if is_capped else nullcontext():
         decided = Deciding(arrivals, ways).decide()
-        written = [click for click in decided if click is not None]
-        with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
-            copy.write("".join([click.line for click in written]))
-        keep_visits(
-            OutboxEntry.Kind.CLICK,
-            [(click.arrival.partner_id, click.arrival.id) for click in written if click.footing.is_followed],
-        )
+        write([click for click in decided if click is not None])
     return decided
 
 
 class Deciding:
-    """The part of deciding that others may be at in the same moment: rows of the database are locked for it, those of
-    caps first, then those of visitors, each in one order."""
+    """The part of deciding that others may be at in the same moment: the rows of caps are locked for it, in one order,
+    and before those of visitors, which writing locks in one order, too."""
 
     def __init__(self, arrivals: list[Arrival], ways: list[list[Way]]) -> None:
         self.arrivals, self.ways = arrivals, ways
@@ -134,7 +137,6 @@ class Deciding:
             self._go(arrival, ways) if ways else None for arrival, ways in zip(self.arrivals, self.ways, strict=True)
         ]
         self.rooms.write()
-        tell_apart([click for click in decided if click is not None and not click.refusal])
         return decided
 
     def _go(self, arrival: Arrival, ways: list[Way]) -> Decided:
@@ -171,15 +173,16 @@ def seen_already(visits: list[tuple[Arrival, Footing]]) -> dict[Seen, Any]:
     return {(partner_id, offer_id, fingerprint): at for partner_id, offer_id, fingerprint, at in rows}
 
 
-def tell_apart(clicks: list[Decided]) -> None:
-    """Says of each valid click whether it is unique. Of several at once, here or in another process, one is."""
-    first: dict[Seen, Decided] = {}
+def write(clicks: list[Decided]) -> None:
+    """Of several valid clicks of a visitor at once, here or in another process, one is unique; here, the first."""
+    met: set[Seen] = set()
+    fingerprints = []
     for click in clicks:
-        first.setdefault(click.visitor, click)
-    if first:
-        columns = map(array_of, zip(*first, strict=True))
-        for visitor in run(SEE, [*columns, array_of(click.arrival.at for click in first.values()), NEW_AGAIN_AFTER]):
-            first[visitor].is_unique = True
+        may_be_unique = not click.refusal and click.visitor not in met
+        fingerprints.append(click.arrival.fingerprint if may_be_unique else "NULL")
+        if may_be_unique:
+            met.add(click.visitor)
+    run(WRITE, [as_json([click.row for click in clicks]), array_of(fingerprints), NEW_AGAIN_AFTER])
 
 
 # What one click alone can be to blame for; then none of them was written.

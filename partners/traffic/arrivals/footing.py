@@ -33,8 +33,6 @@ class Footing:
     live_until: date | None
     redirect_offer_id: int | None
     is_open: bool
-    # Whether what is written of the partner goes into the outbox. Read in the transaction that writes; see Followed.
-    is_followed: bool
     payout_type: str
     payout_amount: Decimal
     revenue_type: str
@@ -69,7 +67,6 @@ SELECT partner.id, offer.id, partner.status = 'active', offer.name, offer.status
         WHERE application.offer_id = offer.id AND application.partner_id = partner.id
             AND application.approved_at IS NOT NULL
     ),
-    EXISTS (SELECT FROM traffic_followed followed WHERE followed.partner_id = partner.id),
     COALESCE(own.payout_type, pays.payout_type, 'cpa'), COALESCE(own.amount, pays.amount, 0),
     COALESCE(pays.revenue_type, 'rpa'), COALESCE(pays.revenue_amount, 0),
     CASE WHEN GREATEST({CAPS}) > 0 THEN ARRAY[{CAPS}]::numeric[] END,
@@ -103,8 +100,7 @@ LEFT JOIN offers_partnerpayout own ON own.replaces_id = pays.id AND own.partner_
 def footings_of(arrivals: Iterable[Arrival]) -> dict[Pair, Footing]:
     """The footing of each pair of the arrivals, and of each partner with the offer its traffic may go to instead.
 
-    A pair is missing when there is no such partner or offer. Who writes rows asks in the transaction that does: until
-    it ends nobody begins to be followed.
+    A pair is missing when there is no such partner or offer.
     """
     pairs = {(arrival.partner_id, arrival.offer_id) for arrival in arrivals}
     urls, products, creatives = (

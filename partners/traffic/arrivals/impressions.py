@@ -7,23 +7,31 @@ a payout cap has no room for is not counted either.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, transaction
 
-from partners.traffic.arrivals.arrival import ARRIVED, Arrival
+from partners.traffic.arrivals.arrival import Arrival
 from partners.traffic.arrivals.deciding import broken_rule
 from partners.traffic.arrivals.footing import Footing, Rules, footings_of
-from partners.traffic.caps import Rooms
-from partners.traffic.models import OutboxEntry
+from partners.traffic.arrivals.writing import Row, as_json, columns_of, given
+from partners.traffic.caps import Rooms, run
+from partners.traffic.models import Impression, OutboxEntry
 from partners.traffic.outbox import keep_visits
 from partners.traffic.terms import for_impression
 from portal.web.combining import Combiner
 
-DECIDED = ("offer_id", "creative_id", "offer_url_id", "payout_type", "payout", "revenue_type", "revenue")
-COPY = f"COPY traffic_impression ({', '.join((*ARRIVED, *DECIDED))}) FROM STDIN"
+COLUMNS = ", ".join(columns_of(Impression))
+WRITE = f"""
+WITH impression AS (
+    INSERT INTO traffic_impression ({COLUMNS}) SELECT {COLUMNS} FROM {given(Impression)}
+    RETURNING partner_id, id
+)
+{keep_visits(OutboxEntry.Kind.IMPRESSION, "impression")}
+"""  # noqa: S608
 
 
 @dataclass(slots=True)
@@ -42,15 +50,18 @@ class Shown:
         return for_impression(self.footing.payout_type, self.footing.payout_amount)
 
     @property
-    def line(self) -> str:
+    def row(self) -> Row:
         arrival, footing = self.arrival, self.footing
-        creative_id = arrival.creative_id if arrival.creative_id in footing.creatives else 0
-        url_id = arrival.url_id if str(arrival.url_id) in footing.urls else 0
-        revenue = for_impression(footing.revenue_type, footing.revenue_amount)
-        return (
-            f"{arrival.columns}\t{footing.offer_id}\t{creative_id}\t{url_id}\t{footing.payout_type}\t{self.payout:f}\t"
-            f"{footing.revenue_type}\t{revenue:f}\n"
-        )
+        return {
+            **arrival.row,
+            "offer_id": footing.offer_id,
+            "creative_id": arrival.creative_id if arrival.creative_id in footing.creatives else 0,
+            "offer_url_id": arrival.url_id if str(arrival.url_id) in footing.urls else 0,
+            "payout_type": footing.payout_type,
+            "payout": str(self.payout),
+            "revenue_type": footing.revenue_type,
+            "revenue": str(for_impression(footing.revenue_type, footing.revenue_amount)),
+        }
 
 
 def record_together(arrivals: list[Arrival]) -> list[bool]:
@@ -59,23 +70,18 @@ def record_together(arrivals: list[Arrival]) -> list[bool]:
 
     :raises django.db.Error: when they could not be written; then none of them is
     """
-    with transaction.atomic():
-        footings = footings_of(arrivals)
-        rules = Rules(arrivals, footings)
-        found = [footings.get((arrival.partner_id, arrival.offer_id)) for arrival in arrivals]
-        allowed = [
-            Shown(arrival, footing)
-            for arrival, footing in zip(arrivals, found, strict=True)
-            if footing is not None and not broken_rule(arrival, footing, rules)
-        ]
-        if allowed:
-            shown = take_room(allowed)
-            with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
-                copy.write("".join([each.line for each in shown]))
-            keep_visits(
-                OutboxEntry.Kind.IMPRESSION,
-                [(each.arrival.partner_id, each.arrival.id) for each in shown if each.footing.is_followed],
-            )
+    footings = footings_of(arrivals)
+    rules = Rules(arrivals, footings)
+    found = [footings.get((arrival.partner_id, arrival.offer_id)) for arrival in arrivals]
+    allowed = [
+        Shown(arrival, footing)
+        for arrival, footing in zip(arrivals, found, strict=True)
+        if footing is not None and not broken_rule(arrival, footing, rules)
+    ]
+    if allowed:
+        # As with clicks: what has to be locked is locked until the rows are written.
+        with transaction.atomic() if any(each.footing.caps for each in allowed) else nullcontext():
+            run(WRITE, [as_json([each.row for each in take_room(allowed)])])
     return [footing is not None for footing in found]
 
 

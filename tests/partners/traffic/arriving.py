@@ -12,6 +12,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
+import psycopg
 import time_machine
 from django.test import Client
 
@@ -64,6 +65,20 @@ def destination(response: Any) -> dict[str, str]:
     """The parameters that a redirect leads on with."""
     assert response.status_code == 302
     return dict(parse_qsl(urlsplit(response["Location"]).query, keep_blank_values=True))
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What the database is asked in the block, past Django's cursors, too."""
+    asked: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def noting(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        asked.append(query.decode() if isinstance(query, bytes) else str(query))
+        return execute(cursor, query, *args, **kwargs)
+
+    with patch.object(psycopg.Cursor, "execute", noting):
+        yield asked
 
 
 def launched(name: str = "Winter Boots", pays: Terms | None = None, **fields: Any) -> Offer:

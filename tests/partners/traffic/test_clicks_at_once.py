@@ -12,6 +12,7 @@ from django.db import connection
 from partners.models import Partner
 from partners.offers.models import Offer, PayoutType, Terms
 from partners.traffic.arrivals import clicks
+from partners.traffic.arrivals.writing import Row
 from partners.traffic.models import CapCount, Click, Refusal, Visitor
 from portal.web.combining import Combiner
 from tests.partners.traffic.arriving import click, launched
@@ -107,12 +108,13 @@ def test_a_click_that_cannot_be_stored_does_not_stop_those_beside_it(
     acme: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer: Offer = launched()
-    line = clicks.Decided.line.fget  # type: ignore[attr-defined]
+    sound = clicks.Decided.row.fget  # type: ignore[attr-defined]
 
-    def spoiled(self: clicks.Decided) -> str:
-        return "nonsense\n" if self.arrival.said.get("sub1") == "spoil" else line(self)
+    def spoiled(self: clicks.Decided) -> Row:
+        row: Row = sound(self)
+        return row | {"at": "nonsense"} if self.arrival.said.get("sub1") == "spoil" else row
 
-    monkeypatch.setattr(clicks.Decided, "line", property(spoiled))
+    monkeypatch.setattr(clicks.Decided, "row", property(spoiled))
 
     statuses = at_once(lambda number: click(acme, offer, {"sub1": "spoil" if number == 7 else ""}).status_code, 40)
 
