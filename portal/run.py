@@ -131,7 +131,8 @@ def run(var: Path) -> int:
         say("Preparing the database …")
         finish(var, interruption, "migrate", "--no-input", "--verbosity=0")
         said = finish(var, interruption, "demo", "--if-empty")
-        # Only a network that was invented this minute gets invented traffic; a real one that has none yet must not.
+        # It says something of a network that was invented just now, or in a run that was killed before its traffic was
+        # there. Others get no invented traffic: a real one that has none yet must not.
         if said:
             say("Writing its last 60 days of traffic …")
             said += finish(var, interruption, "demo_traffic", "--if-none")

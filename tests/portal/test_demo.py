@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from io import StringIO
+from threading import Thread
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.db.models import Sum
 from django.test import Client
 from django.utils import timezone
@@ -22,11 +25,15 @@ from partners.offers.models import Application, Deal, Offer, OfferPayout, Payout
 from partners.postbacks.models import Postback
 from partners.traffic.models import TrafficBlock, TrafficControl
 from portal.accounts.models import Event
+from portal.demo.resuming import wait_for_others
 from portal.demo.story import CAST
 from portal.network.models import Network
 from portal.notifications.models import Notification
+from tests.conftest import SETUP
 
 pytestmark = pytest.mark.django_db
+
+PATIENCE = 120
 
 
 def demo(*arguments: str) -> str:
@@ -148,3 +155,61 @@ def test_the_demo_leaves_a_network_alone_that_is_there_already(network: Network)
     with pytest.raises(CommandError, match="Northwind Affiliates"):
         demo()
     assert Partner.objects.count() == 0
+
+
+def test_the_demo_says_that_its_traffic_is_not_complete_until_it_is_billed() -> None:
+    demo()
+
+    said = [demo("--if-empty")]
+    for command in (("demo_traffic", "--clicks=2000"), ("demo_invoices",)):
+        call_command(*command, stdout=StringIO())
+        said.append(demo("--if-empty"))
+
+    untold = "\nNorthwind Affiliates is set up, but its traffic was not complete.\n"
+    assert said == [untold, untold, ""]
+
+
+def test_a_demo_that_has_become_somebodys_own_network_lacks_no_traffic() -> None:
+    demo()
+
+    Partner.create(name="Real Deals", by=SETUP)
+
+    assert demo("--if-empty") == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_command_of_the_demo_waits_for_one_that_is_still_at_work() -> None:
+    ended: list[str] = []
+
+    def work() -> None:
+        try:
+            with transaction.atomic():
+                wait_for_others()
+                ended.append("the second")
+        finally:
+            connection.close()
+
+    second = Thread(target=work)
+    with transaction.atomic():
+        wait_for_others()
+        second.start()
+        until_one_waits()
+        ended.append("the first")
+    second.join(PATIENCE)
+
+    assert ended == ["the first", "the second"]
+
+
+def until_one_waits() -> None:
+    """Until another connection stands before a lock that nothing but the demo has."""
+    deadline = time.monotonic() + PATIENCE
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+                "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+            )
+            if cursor.fetchone() != (0,):
+                return
+            time.sleep(0.05)
+    raise AssertionError("Nobody waits.")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
 from portal.postgres import PROJECT, Server
@@ -139,6 +140,35 @@ def test_it_serves_finds_its_data_again_and_leaves_nothing_running(run: Run, var
     assert "is set up" not in again.said()
     assert not [process for process in family if is_left(process)]
     assert (var / "dev.env").read_text() == secrets
+
+
+def test_what_was_killed_while_it_wrote_the_demos_traffic_is_finished_by_the_next(
+    run: Run, var: Path, port: str
+) -> None:
+    killed = run(PORT=port)
+    killed.wait_until_it_says("Writing its last 60 days of traffic")
+    writer = writer_of_traffic(killed, Server(var / "postgres"))
+    killed.process.kill()
+    writer.kill()
+
+    again = run(PORT=port)
+    again.wait_until_it_says("Ctrl-C stops everything.")
+
+    assert "Northwind Affiliates is set up, but its traffic was not complete." in again.said()
+    assert "300,000 clicks" in again.said()
+    assert "invoices raised for the months of the traffic." in again.said()
+
+
+def writer_of_traffic(running: Running, server: Server) -> psutil.Process:
+    """The process that writes the demo's traffic, in the transaction in which it does."""
+    at_work = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        deadline = time.monotonic() + SECONDS
+        while connection.execute(at_work).fetchone() == (0,):
+            assert running.process.poll() is None, running.said()
+            assert time.monotonic() < deadline, running.said()
+            time.sleep(0.05)
+    return next(process for process in running.family() if "demo_traffic" in words_of(process))
 
 
 def test_it_can_be_stopped_while_it_is_still_starting(run: Run, var: Path, port: str) -> None:

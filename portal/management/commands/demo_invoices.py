@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
 
 from portal.demo.billing import bill_the_traffic
+from portal.demo.resuming import wait_for_others
 
 
 class Command(BaseCommand):
@@ -14,5 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=7, help="other payments (default: 7)")
 
     def handle(self, *, seed: int, **options: Any) -> None:
-        count = bill_the_traffic(seed=seed)
+        with transaction.atomic():
+            wait_for_others()
+            count = bill_the_traffic(seed=seed)
         self.stdout.write(f"{count} invoice{'s' if count != 1 else ''} raised for the months of the traffic.")
