@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -17,3 +18,7 @@ site = ending_stalled(get_wsgi_application())
 from partners.traffic.arrivals.middleware import links_first  # noqa: E402
 
 application = before_streams(links_first(site))
+
+# What is here by now stays. Looking through it for garbage takes a third of the time of an answer with thousands of
+# lines, whose objects are what has the collector look so often.
+gc.freeze()
