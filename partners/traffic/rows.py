@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, models
-from django.db.models import Count, Window
 from django.http import StreamingHttpResponse
 
 from partners.offers.models import Offer
@@ -262,13 +261,21 @@ Question = tuple[str, tuple[Any, ...]]
 
 def question(selection: Selection, columns: str, joins: str, offered: Offered) -> Question:
     """SQL for ``columns`` of the selected rows, in the order that the selection names."""
-    # A selection that cannot have rows is a question like any other, with no rows for an answer.
-    compiler = selection.query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False)
-    inner, parameters = compiler.as_sql()
+    inner, parameters = compiled(selection)
     # A join keeps no order, so it is said again.
-    order = ", ".join(map(said_outside, selection.query.order_by))
+    order = order_of(selection)
     sql = f"SELECT {columns} FROM ({inner}) c {offered.sql} {joins}"  # noqa: S608 -- our own words and the ORM's
     return (f"{sql} ORDER BY {order}" if order else sql), (*parameters, *offered.parameters)
+
+
+def compiled(selection: Selection) -> Question:
+    # A selection that cannot have rows is a question like any other, with no rows for an answer.
+    sql, parameters = selection.query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False).as_sql()
+    return sql, parameters
+
+
+def order_of(selection: Selection) -> str:
+    return ", ".join(map(said_outside, selection.query.order_by))
 
 
 def said_outside(order: Any) -> str:
@@ -316,13 +323,26 @@ def by_id(rows: Selection, ids: Collection[UUID], shape: Shape, offered: Offered
 def page_of(
     rows: Selection, page: int, page_size: int, shape: Shape, offered: Offered = AS_RECORDED
 ) -> tuple[list[bytes], int]:
-    """A page of the rows in their order, and how many there are.
+    """A page of the rows in their order, and how many there are, at one moment.
 
     What is sorted, counted and skipped are ids alone; only the rows of the page are read as a whole.
     """
-    first = (page - 1) * page_size
-    counted = rows.annotate(total=Window(Count("*"))).values_list("id", "total")[first : first + page_size]
-    chosen = list(counted)
-    # Beyond the last page there is no row to say it.
-    total = chosen[0][1] if chosen else rows.order_by().count() if page > 1 else 0
-    return looked_up(rows, [each for each, _ in chosen], shape, offered), total
+    selection, parameters = compiled(rows.order_by())
+    order = order_of(rows)
+    # Where the order does not need it, even a join that PostgreSQL leaves out keeps it from reading the index alone.
+    names = f"LEFT JOIN {OFFERS} o ON o.id = c.offer_id" if "o.name" in order else ""
+    sql = f"""
+        WITH found AS NOT MATERIALIZED ({selection})
+        SELECT chosen.total, {shape.row.columns}
+        FROM (
+            SELECT c.id, count(*) OVER () AS total
+            FROM found c {names} ORDER BY {order} LIMIT %s OFFSET %s
+        ) chosen
+        CROSS JOIN LATERAL (SELECT * FROM found WHERE id = chosen.id LIMIT 1) c
+        {offered.sql} {shape.joins} ORDER BY {order}"""  # noqa: S608 -- our own words and the ORM's
+    copied = copy_rows(sql, (*parameters, page_size, (page - 1) * page_size, *offered.parameters))
+    if not copied:
+        # Beyond the last page there is no row to say it.
+        return [], rows.order_by().count() if page > 1 else 0
+    totals, _, found = zip(*(row.partition(b"\t") for row in copied), strict=True)
+    return list(map(shape.row, found)), int(totals[0])
