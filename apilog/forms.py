@@ -90,7 +90,8 @@ class OwnCallFilter(forms.Form):
         # What others call is none of a partner's business, not even its name.
         owner = self.owner
         actions = set(actions_of(owner.pk, start) if owner is not None else actions_between(start, self.now))
-        if chosen := str(self.data.get("action", ""))[:80]:
+        # One that nobody has called lately is a choice, too; one that no database can hold is none.
+        if (chosen := str(self.data.get("action", ""))[:80]) and "\0" not in chosen:
             actions.add(chosen)
         return [("", "Any"), *[(action, action_name(action)) for action in sorted(actions)]]
 

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, TooManyFieldsSent
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.http import (
     Http404,
@@ -138,7 +138,12 @@ def taking_only(taken: tuple[str, ...], run: Run) -> Run:
 
     @wraps(run)
     def knowing(request: CallRequest, **parameters: Any) -> HttpResponse:
-        if unknown := [name for name in request.GET if name not in taken]:
+        try:
+            given = request.GET
+        except TooManyFieldsSent:
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            raise Refused(Outcome.BAD_REQUEST, 400, f"The URL has more than {most} parameters.") from None
+        if unknown := [name for name in given if name not in taken]:
             named = ", ".join(name[:80] for name in unknown[:MOST_SENTENCES])
             raise Refused(Outcome.BAD_REQUEST, 400, f"{named}: there is no such parameter in this URL. {has}.")
         return run(request, **parameters)
@@ -558,7 +563,8 @@ def said_of(errors: Iterable[Mapping[str, Any]]) -> list[str]:
     """A sentence for each field that is wrong, a dozen of them at most."""
     sentences: dict[str, str] = {}
     for error in errors:
-        parts = [str(part) for part in error["loc"][1:] if part != "payload"]
+        # A name that is unknown is the client's, and may be as long as its body.
+        parts = [str(part)[:80] for part in error["loc"][1:] if part != "payload"]
         if error["type"] != "extra_forbidden" and len(parts) > 1 and FORMS.fullmatch(parts[-1]):
             sentences.setdefault(".".join(parts[:-1]), f"{'.'.join(parts)}: {error['msg']}.")
         else:

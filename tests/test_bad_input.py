@@ -170,6 +170,27 @@ def test_a_parameter_that_an_operation_does_not_take_is_refused_by_its_name(
     assert answer.json()["error"] == f"{', '.join(unknown)}: there is no such parameter in this URL. {there_are}"
 
 
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=[f"{m} {p}" for p, m, _ in OPERATIONS])
+def test_a_url_with_more_parameters_than_are_read_is_refused(
+    ask: Callable[..., Any], path: str, method: str, operation: dict[str, Any]
+) -> None:
+    example = example_body(path, method)
+
+    answer = ask(
+        method, f"{filled(path)}?{'&'.join(['page=1'] * 1001)}", json.dumps(example).encode() if example else b""
+    )
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "The URL has more than 1000 parameters.")
+
+
+def test_a_name_of_any_length_is_not_repeated_as_a_whole(ask: Callable[..., Any]) -> None:
+    answer = ask("post", "/v1/affiliates/reporting/entity", json.dumps({"k" * 100_000: 1}).encode())
+
+    assert answer.status_code == 400
+    assert len(answer.content) < 3000
+    assert f"{'k' * 80}:" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("path", [path for path, method, _ in OPERATIONS if method == "get" and "/meta/" not in path])
 def test_whatever_is_read_may_be_asked_for_with_its_relationships(ask: Callable[..., Any], path: str) -> None:
     without = ask("get", path).status_code

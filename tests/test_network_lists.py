@@ -139,6 +139,7 @@ def test_the_log_is_filtered_as_on_its_page(
         ("trafficcontrols?colour=red", "colour"),
         ("apilog?colour=red", "colour"),
         ("apilog?status=abc", "status"),
+        ("apilog?action=%00", "action"),
         ("apilog?from=0001-01-01+00:00:00", "from"),
         ("apilog?before=first", "before"),
         ("apilog?from=2026-05-02&to=2026-05-01", "to"),
