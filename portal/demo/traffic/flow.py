@@ -1,4 +1,4 @@
-"""Visits as they come in over the days, in COPY's text format: hour by hour, at the hours when people are awake."""
+"""Visits as they come in over the days, in COPY's binary format: hour by hour, at the hours when people are awake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,21 @@ from zoneinfo import ZoneInfo
 from partners.traffic.jobs import THE_HOLDING_PERIOD
 from partners.traffic.models import Refusal
 from partners.traffic.models.recording import digest_of
-from portal.demo.traffic.lanes import LINK_COLUMNS, Goal, Lane, Link, money
+from portal.demo.traffic.binary import (
+    EIGHT,
+    EMPTY,
+    EPOCH_MS,
+    NULL,
+    SIXTEEN,
+    address,
+    bigint,
+    boolean,
+    row_start,
+    text,
+    timestamp,
+    value,
+)
+from portal.demo.traffic.lanes import LINK_COLUMNS, Goal, Lane, Link, click_comes_to, money
 from portal.demo.traffic.visitors import COUNTRIES, NOBODY, VISITOR_COLUMNS, Visitor, robots, visitors_of
 
 # By the hour where the visitors are: from midnight on, and by the day: from Monday on.
@@ -42,7 +56,7 @@ DECIDED_AFTER = 9 * DAY_MS
 
 COMMON = ("id", "at", *LINK_COLUMNS, "ip", *VISITOR_COLUMNS, "sub4", "payout", "revenue")
 COLUMNS = {
-    # The address that was clicked is last: it ends with what is different in every click.
+    # The address that was clicked is last: it may end with what is different in every click.
     "traffic_click": (*COMMON, "is_unique", "error_code", "parameters", "redirected_from", "tracking_url"),
     "traffic_impression": COMMON,
     "traffic_conversion": (
@@ -54,18 +68,17 @@ COLUMNS = {
     "traffic_receipt": ("digest", "partner_id", "conversion_id", "received_at"),
     "traffic_hold": ("partner_id", "conversion_id", "until", "created_at", "ended_at", "ended_by", "outcome"),
 }
-NULL = rb"\N"
-# What a click comes to, from "payout" to "parameters": nothing for the second within a day, nor for those that are
-# refused.
-AGAIN = b"0\t0\tf\t0\t{}"
-ROBOT, COUNTRY_NOT_ALLOWED = (b"0\t0\tf\t%d\t{}" % refusal for refusal in (Refusal.ROBOT, Refusal.COUNTRY_NOT_ALLOWED))
+A_CLICK, AN_IMPRESSION, A_CONVERSION, A_RECEIPT, A_HOLD = map(row_start, COLUMNS.values())
+# What a click comes to that is not the visitor's first within a day, or that is refused.
+AGAIN = click_comes_to(0, 0, is_unique=False)
+ROBOT, COUNTRY_NOT_ALLOWED = (
+    click_comes_to(0, 0, is_unique=False, refusal=refusal) for refusal in (Refusal.ROBOT, Refusal.COUNTRY_NOT_ALLOWED)
+)
 # Of a UUIDv7: its version and variant, and what is drawn beside its time.
 FIXED_BITS = bytes.fromhex("00000000000070008000000000000000")
 DRAWN_BITS = bytes.fromhex("0000000000000fff3fffffffffffffff")
-# What is written most often.
-SECONDS = [b"%02d:%02d" % (minute, second) for minute in range(60) for second in range(60)]
-MILLISECONDS = [b".%03d+00" % millisecond for millisecond in range(1000)]
-HOSTS = [b".%d.%d" % (third, fourth) for third in range(256) for fourth in range(256)]
+# The last two bytes of an address.
+HOSTS = [number.to_bytes(2) for number in range(256 * 256)]
 REASONS = (
     "The order was cancelled.",
     "The goods were returned.",
@@ -77,7 +90,7 @@ MISTAKES = ("The order is a test of the advertiser's.", "The order was reported 
 
 @dataclass(slots=True)
 class Lines:
-    """What is ready to be written, by table; a line lacks its end."""
+    """What is ready to be written, by table."""
 
     click: list[bytes] = field(default_factory=list)
     impression: list[bytes] = field(default_factory=list)
@@ -179,12 +192,12 @@ class Flow:
     def click(self, arrivals: list[tuple[int, tuple[str, Lane]]], hour: datetime, lines: list[bytes]) -> None:
         """The inner loop: what can be is prepared outside of it, and nothing in it is a call that need not be one."""
         rand, recent, remembered = self.random.random, self.recent, self.remembered
-        seconds, milliseconds, joined, keep = SECONDS, MILLISECONDS, b"\t".join, lines.append
-        begin, prefix = millisecond(hour), f"{hour:%Y-%m-%d %H}:".encode()
-        if begin % DAY_MS == 0:
+        joined, keep = b"".join, lines.append
+        if millisecond(hour) % DAY_MS == 0:
             self.seen_before, self.seen = self.seen, {}
         seen, seen_before = self.seen, self.seen_before
-        ids = self.ids_at([moment for moment, _ in arrivals])
+        moments = [moment for moment, _ in arrivals]
+        ids, times = self.ids_at(moments), times_of(moments)
         click_ids = self.random.randbytes(len(arrivals) * 8).hex().encode()
         addresses = array("H", self.random.randbytes(len(arrivals) * 2))
         for number, (moment, (code, asked)) in enumerate(arrivals):
@@ -199,11 +212,9 @@ class Flow:
                 if last is None or moment - last >= DAY_MS:
                     seen[key] = moment
                     outcome = lane.clicked
-            click_id = ids[number * 32 : number * 32 + 32]
-            second, thousandth = divmod(moment - begin, 1000)
-            at = prefix + seconds[second] + milliseconds[thousandth]
-            clicked = link.clicked + b"&sub4=" + sub4 if sub4 else link.clicked
-            keep(joined((click_id, at, link.head, ip, visitor.text, sub4, outcome, clicked)))
+            click_id, at = ids[number * 16 : number * 16 + 16], times[number * 8 : number * 8 + 8]
+            who = (link.head, ip, visitor.fields, SIXTEEN if sub4 else EMPTY, sub4)
+            keep(joined((A_CLICK, SIXTEEN, click_id, EIGHT, at, *who, outcome, link.clicked, sub4)))
             if outcome is ROBOT or outcome is COUNTRY_NOT_ALLOWED:
                 continue
             if len(recent) < remembered:
@@ -211,7 +222,7 @@ class Flow:
             elif outcome is not AGAIN:
                 recent[int(remembered * rand())] = origin
             if rand() < lane.conversion_rate:
-                self.buy(origin, click_id, moment, at)
+                self.buy(origin, click_id, moment, EIGHT + at)
 
     def arrive(self, code: str, lane: Lane, address: int, click_id: bytes) -> tuple[Origin, bytes]:
         """Somebody new, or a robot; and what the click comes to, unless it is the visitor's first within a day."""
@@ -229,9 +240,9 @@ class Flow:
 
     def show(self, arrivals: list[tuple[int, tuple[str, Lane]]], hour: datetime, lines: list[bytes]) -> None:
         rand, visitors = self.random.random, self.visitors
-        seconds, milliseconds, hosts, joined, keep = SECONDS, MILLISECONDS, HOSTS, b"\t".join, lines.append
-        begin, prefix = millisecond(hour), f"{hour:%Y-%m-%d %H}:".encode()
-        ids = self.ids_at([moment for moment, _ in arrivals])
+        hosts, joined, keep = HOSTS, b"".join, lines.append
+        moments = [moment for moment, _ in arrivals]
+        ids, times = self.ids_at(moments), times_of(moments)
         addresses = array("H", self.random.randbytes(len(arrivals) * 2))
         for number, (moment, (code, lane)) in enumerate(arrivals):
             if lane.countries and code not in lane.countries:
@@ -240,10 +251,9 @@ class Flow:
             link = links[int(len(links) ** rand()) - 1]
             visitor = people[int(len(people) * rand())]
             ip = visitor.network + hosts[addresses[number]]
-            impression_id = ids[number * 32 : number * 32 + 32]
-            second, thousandth = divmod(moment - begin, 1000)
-            at = prefix + seconds[second] + milliseconds[thousandth]
-            keep(joined((impression_id, at, link.head, ip, visitor.text, lane.shown)))
+            impression_id, at = ids[number * 16 : number * 16 + 16], times[number * 8 : number * 8 + 8]
+            who = (link.head, ip, visitor.fields)
+            keep(joined((AN_IMPRESSION, SIXTEEN, impression_id, EIGHT, at, *who, lane.shown)))
             if rand() < VIEW_THROUGH:
                 self.buy((lane, link, visitor, ip, b"", 0), impression_id, moment, NULL)
 
@@ -253,7 +263,7 @@ class Flow:
             if lane.since <= hour and self.random.random() < clicks * lane.weight * lane.conversion_rate * BY_COUPON:
                 moment = millisecond(hour) + self.random.randrange(HOUR_MS)
                 code, coupon_id = self.random.choice(lane.coupons)
-                origin = (lane, Link(lane.head(code), NULL), NOBODY, NULL, b"", 0)
+                origin = (lane, lane.coupon(code), NOBODY, NULL, b"", 0)
                 self.convert(origin, b"", moment, NULL, lane.base, known_by=("coupon", str(coupon_id)))
 
     def buy(self, origin: Origin, visit_id: bytes, moment: int, clicked_at: bytes) -> None:
@@ -263,7 +273,7 @@ class Flow:
         at = moment + 20_000 + int(exp(self.random.gauss(log(35 * 60_000), 2.0)))
         if at - moment >= lane.lifespan_days * DAY_MS:
             return
-        known_by = ("visit", visit_id.decode())
+        known_by = ("visit", visit_id.hex())
         self.convert(origin, visit_id, at, clicked_at, lane.base, known_by=known_by)
         for goal in lane.events:
             if self.random.random() < goal.share:
@@ -276,7 +286,7 @@ class Flow:
         if moment >= self.until_ms:
             return
         random, (lane, link, visitor, ip, sub4, _) = self.random, origin
-        conversion_id, at = self.id_at(moment), moment_text(moment)
+        conversion_id, at = SIXTEEN + self.id_at(moment), timestamp(moment)
         sale = 0
         if lane.basket:
             sale = round(lane.basket * random.lognormvariate(0, 0.55) / lane.smallest) * lane.smallest
@@ -284,31 +294,27 @@ class Flow:
         order_id = f"{lane.order_prefix}-{self.orders}"
         decision = self.decide(lane, moment)
         customer, article = random.choice(("new", "new", "returning")), random.randrange(100, 999)
-        reported = (
-            *("ft"[bool(goal.event_name)], goal.event_name, "ft"[bool(visit_id) and clicked_at == NULL]),
-            *(order_id, money(sale), f"198.51.100.{lane.offer_id % 250 + 1}"),
-            *(customer, f"SKU-{article}" if sale else "", "", "", "", decision.reason, ""),
-        )
-        due = f"{money(goal.payout.of_conversion(sale))}\t{money(goal.revenue.of_conversion(sale))}"
         line = (
-            *(conversion_id, at, link.head, ip, visitor.text, sub4, due.encode(), link.redirected_from),
-            *(visit_id or self.id_at(moment), clicked_at, decision.status.encode(), "\t".join(reported).encode()),
-            moment_text(decision.at),
+            *(A_CONVERSION, conversion_id, at, link.head, ip, visitor.fields, value(sub4)),
+            *(money(goal.payout.of_conversion(sale)), money(goal.revenue.of_conversion(sale)), link.redirected_from),
+            *(value(visit_id or self.id_at(moment)), clicked_at, text(decision.status)),
+            *(boolean(bool(goal.event_name)), text(goal.event_name), boolean(bool(visit_id) and clicked_at == NULL)),
+            *(text(order_id), money(sale), address(f"198.51.100.{lane.offer_id % 250 + 1}")),
+            *map(text, (customer, f"SKU-{article}" if sale else "", "", "", "", decision.reason, "")),
+            timestamp(decision.at),
         )
-        self.keep(moment, "conversion", b"\t".join(line))
+        self.keep(moment, "conversion", b"".join(line))
         # Who reports it again, now that it is history, is told so.
-        digest = digest_of(known_by, goal.event_name, order_id).hex().encode()
-        self.keep(moment, "receipt", b"\\\\x%b\t%d\t%b\t%b" % (digest, lane.partner_id, conversion_id, at))
+        digest = value(digest_of(known_by, goal.event_name, order_id))
+        self.keep(moment, "receipt", b"".join((A_RECEIPT, digest, bigint(lane.partner_id), conversion_id, at)))
         if lane.holding_days:
             is_open = decision.status == "on_hold"
             outcome = "rejected" if decision.reason else "approved"
             ended_by = "" if is_open else THE_HOLDING_PERIOD.full_label if outcome == "approved" else DECIDER
-            hold = (
-                *(b"%d" % lane.partner_id, conversion_id, moment_text(moment + lane.holding_days * DAY_MS), at),
-                *(NULL if is_open else moment_text(decision.at), ended_by.encode()),
-                b"" if is_open else outcome.encode(),
-            )
-            self.keep(moment, "hold", b"\t".join(hold))
+            until = timestamp(moment + lane.holding_days * DAY_MS)
+            ended = (NULL if is_open else timestamp(decision.at), text(ended_by), text("" if is_open else outcome))
+            hold = (A_HOLD, bigint(lane.partner_id), conversion_id, until, at, *ended)
+            self.keep(moment, "hold", b"".join(hold))
 
     def decide(self, lane: Lane, moment: int) -> Decision:
         """What has become of the conversion by now."""
@@ -340,15 +346,15 @@ class Flow:
         return self.ids_at([moment])
 
     def ids_at(self, moments: Sequence[int]) -> bytes:
-        """A UUIDv7 of each moment, in 32 digits, one after the other; made as one number, because a number of each
-        takes several times as long."""
+        """A UUIDv7 of each moment, one after the other; made as one number, because a number of each takes several
+        times as long."""
         halves = array("Q", bytes(16 * len(moments)))
         halves[::2] = array("Q", [moment << 16 for moment in moments])
         if sys.byteorder == "little":
             halves.byteswap()
         fixed, drawn = int.from_bytes(FIXED_BITS * len(moments)), int.from_bytes(DRAWN_BITS * len(moments))
         drawn &= self.random.getrandbits(128 * len(moments) or 1)
-        return (int.from_bytes(halves.tobytes()) | fixed | drawn).to_bytes(16 * len(moments)).hex().encode()
+        return (int.from_bytes(halves.tobytes()) | fixed | drawn).to_bytes(16 * len(moments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +407,9 @@ def millisecond(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def moment_text(moment: int) -> bytes:
-    at = datetime.fromtimestamp(moment // 1000, UTC)
-    return f"{at:%Y-%m-%d %H:%M:%S}.{moment % 1000:03}+00".encode()
+def times_of(moments: Sequence[int]) -> bytes:
+    """What `timestamp` has of each moment, one after the other, without its length."""
+    times = array("q", [(moment - EPOCH_MS) * 1000 for moment in moments])
+    if sys.byteorder == "little":
+        times.byteswap()
+    return times.tobytes()

@@ -16,6 +16,7 @@ from django.conf import settings
 from partners.models import Partner
 from partners.offers.codes import code_of_offer, code_of_partner
 from partners.offers.models import Application, CouponCode, Creative, Offer, OfferPayout, PartnerPayout, Revenue, Terms
+from portal.demo.traffic.binary import EMPTY, NULL, bigint, boolean, jsonb, numeric, smallint, text
 from portal.demo.traffic.visitors import COUNTRIES
 from portal.demo.traffic.words import CAMPAIGNS, GROUPS, SITES, keywords
 from portal.network.currencies import DECIMALS
@@ -26,8 +27,11 @@ UNIT = 10_000
 # What all clicks together come to, of a hundred.
 CONVERSIONS = 3.2
 MOST_LINKS = 1500
+# As long as the numbers that partners with click ids give their clicks.
+CLICK_ID = 16 * "0"
 # Most links say what many others do.
 QUOTED = cache(quote_plus)
+WRITTEN = cache(text)
 SHOWN = (Creative.Type.IMAGE, Creative.Type.VIDEO, Creative.Type.HTML)
 
 
@@ -49,9 +53,9 @@ class Rate:
         return self.amount if self.kind in ("cpc", "rpc") else 0
 
     @property
-    def of_impression(self) -> str:
+    def of_impression(self) -> Decimal:
         """As it is written, because a thousandth is finer than any other money."""
-        return f"{Decimal(self.amount) / UNIT / 1000:.7f}" if self.kind in ("cpm", "rpm") else "0"
+        return Decimal(self.amount).scaleb(-7) if self.kind in ("cpm", "rpm") else Decimal(0)
 
     def of_conversion(self, sale: int) -> int:
         if self.kind in ("cpc", "rpc", "cpm", "rpm"):
@@ -71,16 +75,16 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``head`` is LINK_COLUMNS in COPY's format, ``redirected_from`` that column, and ``clicked`` that and the address
-    that was clicked, which lacks what is different in every click."""
+    """In COPY's binary format: ``head`` is LINK_COLUMNS, ``redirected_from`` that column, and ``clicked`` that and the
+    address that was clicked. Where links carry click ids, each click adds its own to that."""
 
     head: bytes
-    redirected_from: bytes
+    redirected_from: bytes = NULL
     clicked: bytes = b""
 
 
 LINK_COLUMNS = (
-    *("partner_id", "offer_id", "tracking_domain", "payout_type", "revenue_type", "offer_url_id", "creative_id"),
+    *("partner_id", "offer_id", "payout_type", "revenue_type", "tracking_domain", "offer_url_id", "creative_id"),
     *("coupon_code", "source_id", "sub1", "sub2", "sub3", "sub5", "sub6", "sub7", "sub8", "sub9", "sub10", "referer"),
 )
 
@@ -116,22 +120,24 @@ class Lane:
     has_click_ids: bool
     number: int = 0
     links: list[Link] = field(default_factory=list)
-    # What a unique click comes to, from "payout" to "parameters", and an impression, from "sub4" on: in COPY's format.
+    # In COPY's binary format: the first of LINK_COLUMNS; what a unique click comes to, from "payout" to "parameters";
+    # and an impression, from "sub4" on.
+    terms: bytes = b""
     clicked: bytes = b""
     shown: bytes = b""
 
     def __post_init__(self) -> None:
         pays, earns = self.base.payout, self.base.revenue
-        self.clicked = f"{money(pays.of_click)}\t{money(earns.of_click)}\tt\t0\t{{}}".encode()
-        self.shown = f"\t{pays.of_impression}\t{earns.of_impression}".encode()
+        self.terms = bigint(self.partner_id) + bigint(self.offer_id) + text(pays.kind) + text(earns.kind)
+        self.clicked = click_comes_to(pays.of_click, earns.of_click, is_unique=True)
+        self.shown = EMPTY + numeric(pays.of_impression) + numeric(earns.of_impression)
 
     def add_links(self, count: int) -> None:
         self.links = [self.habits.link(self) for _ in range(count)]
 
-    def head(self, coupon_code: str = "") -> bytes:
-        """LINK_COLUMNS where nothing is known but whose it is."""
-        known = (self.partner_id, self.offer_id, "", self.base.payout.kind, self.base.revenue.kind, 0, 0, coupon_code)
-        return "\t".join([*map(str, known), *[""] * (len(LINK_COLUMNS) - len(known))]).encode()
+    def coupon(self, code: str) -> Link:
+        """A coupon code that leads to sales without a click: nothing else is known."""
+        return Link(b"".join((self.terms, EMPTY, bigint(0), bigint(0), text(code), 11 * EMPTY)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,10 +314,10 @@ class Habits:
 
     def link(self, lane: Lane) -> Link:
         market, random, offer = self.market, self.random, lane.offer
-        target, redirected_from = offer, rb"\N"
+        target, redirected_from = offer, NULL
         if market.redirecting[offer.pk] and random.random() < 0.03:
             target = random.choice(market.redirecting[offer.pk])
-            redirected_from = b"%d" % target.pk
+            redirected_from = bigint(target.pk)
         url_id = random.choice(market.urls[offer.pk]) if market.urls[offer.pk] and random.random() < 0.3 else 0
         creative_id = random.choice(market.banners[offer.pk]) if lane.shows_banners else 0
         coupon_code = random.choice(lane.coupons)[0] if lane.coupons and random.random() < 0.2 else ""
@@ -319,13 +325,13 @@ class Habits:
         said = {"sub1": frequent(self.campaigns, random), "sub2": frequent(self.words, random)}
         if self.style.words > 500:
             said["sub3"] = frequent(GROUPS, random)
-        whose = (self.partner.pk, offer.pk, market.domain, lane.base.payout.kind, lane.base.revenue.kind)
-        subs = (said["sub1"], said["sub2"], said.get("sub3", ""), *[""] * 6)
-        head = (*whose, url_id, creative_id, coupon_code, source_id, *subs, random.choice(self.referers))
         carried = {"url_id": url_id, "creative_id": creative_id, "coupon_code": coupon_code, "source_id": source_id}
         query = urlencode({name: value for name, value in (said | carried).items() if value}, quote_via=QUOTED)
         url = f"{market.scheme}://{market.domain}/t/{self.code}/{market.codes[target.pk]}/?{query}"
-        return Link("\t".join(map(str, head)).encode(), redirected_from, redirected_from + b"\t" + url.encode())
+        clicked = text(f"{url}&sub4={CLICK_ID}").removesuffix(CLICK_ID.encode()) if lane.has_click_ids else text(url)
+        words = map(WRITTEN, (coupon_code, source_id, said["sub1"], said["sub2"], said.get("sub3", "")))
+        head = (lane.terms, WRITTEN(market.domain), bigint(url_id), bigint(creative_id), *words, 6 * EMPTY)
+        return Link(b"".join(head) + WRITTEN(random.choice(self.referers)), redirected_from, redirected_from + clicked)
 
 
 def frequent(items: Sequence[str], random: Random) -> str:
@@ -337,6 +343,10 @@ def in_units(amount: Decimal) -> int:
     return int(amount * UNIT)
 
 
-def money(units: int) -> str:
-    """In the text that a numeric column takes."""
-    return f"{units // UNIT}.{units % UNIT:04}"
+def money(units: int) -> bytes:
+    return numeric(Decimal(units).scaleb(-4))
+
+
+def click_comes_to(payout: int, revenue: int, *, is_unique: bool, refusal: int = 0) -> bytes:
+    """The columns of a click from "payout" to "parameters"."""
+    return money(payout) + money(revenue) + boolean(is_unique) + smallint(refusal) + jsonb("{}")

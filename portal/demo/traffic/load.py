@@ -23,6 +23,7 @@ from partners.reporting.rollups import unseal
 from partners.traffic.caps import beginnings
 from partners.traffic.models import CapCount, Click, Conversion, Impression
 from partners.traffic.partitions import TRAFFIC_PARTITIONS
+from portal.demo.traffic.binary import END, SIGNATURE
 from portal.demo.traffic.flow import COLUMNS, Flow
 from portal.demo.traffic.lanes import Market
 from portal.network.models import Network
@@ -157,9 +158,9 @@ def ahead(items: Iterator[Item], *, by: int) -> Iterator[Item]:
 
 def copy(table: str, columns: Sequence[str], lines: list[bytes]) -> None:
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(sql.Identifier(table), names)
     with connection.cursor() as cursor, cursor.copy(statement) as rows:
-        rows.write(b"\n".join((*lines, b"")))
+        rows.write(b"".join((SIGNATURE, *lines, END)))
 
 
 @contextlib.contextmanager

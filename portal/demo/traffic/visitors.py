@@ -8,6 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from partners.traffic.agents import agent_of
+from portal.demo.traffic.binary import EMPTY, FALSE, boolean, jsonb, network_of_addresses, text
 
 
 class City(NamedTuple):
@@ -366,27 +367,29 @@ VISITOR_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody with one device in one city; ``text`` is VISITOR_COLUMNS in COPY's format.
+    """Somebody with one device in one city; ``fields`` is VISITOR_COLUMNS in COPY's binary format.
 
-    ``network`` is the first half of the addresses there: 240.0.0.0/4, which belongs to nobody. ``key`` is a
-    number of 40 bits for the network and the user agent; the last 16 are left to the other half of an address.
+    ``network`` is an address there without its last two bytes: in 240.0.0.0/4, which belongs to nobody. ``key`` is a
+    number of 40 bits for the network and the user agent; the last 16 are left to the rest of an address.
     """
 
-    text: bytes
+    fields: bytes
     network: bytes
     key: int
 
     @classmethod
     def described(cls, agent: str, whereabouts: tuple[str, ...], language: str, *, network: tuple[int, int]) -> Visitor:
-        """Where tracking would find the same in the user agent."""
+        """Where tracking would find the same in the user agent; ``whereabouts`` ends with the place, as JSON."""
         found = agent_of(agent)
+        *where, place = whereabouts
         system = (found.platform, found.os_version, found.device_type, found.device_make, found.device_model)
-        browser = (found.browser, found.browser_version, language, "t" if found.is_robot else "f")
-        text = "\t".join((agent, *whereabouts, *system, *browser))
-        return cls(text.encode(), b"%d.%d" % network, int.from_bytes((*network, AGENTS[agent], 0, 0)))
+        browser = (found.browser, found.browser_version, language)
+        before, after = (b"".join(map(text, said)) for said in ((agent, *where), (*system, *browser)))
+        fields = before + jsonb(place) + after + boolean(found.is_robot)
+        return cls(fields, network_of_addresses(*network), int.from_bytes((*network, AGENTS[agent], 0, 0)))
 
 
-NOBODY = Visitor("\t".join(["", *[""] * 7, "{}", *[""] * 8, "f"]).encode(), b"", 0)
+NOBODY = Visitor(8 * EMPTY + jsonb("{}") + 8 * EMPTY + FALSE, b"", 0)
 
 
 def visitors_of(code: str, count: int, random: Random) -> list[Visitor]:
