@@ -37,6 +37,7 @@ ROLE = "latchkey"
 ACCOUNT = "latchkey-postgres"
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
+SOCKET = ".s.PGSQL.5432"
 START_SECONDS = 180
 STOP_SECONDS = 30
 
@@ -84,9 +85,11 @@ class Server:
                     _let_read_binaries()
                 if not self.data_dir.exists():
                     self._make_data(account)
-                # Whatever it says, it is not about a server of ours that lives. PostgreSQL itself would refuse to start
-                # when the number has meanwhile been given to another process.
+                # Whatever they say, it is not about a server of ours that lives. PostgreSQL itself would refuse to
+                # start when the number has meanwhile been given to another process, or while nobody has taken note yet
+                # of the end of the one that had it.
                 (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
+                (self._socket_dir(make_for=account) / f"{SOCKET}.lock").unlink(missing_ok=True)
                 self._launch(account)
             self._wait_until_ready()
 
@@ -273,7 +276,7 @@ class Server:
 
         A path too long for a socket gets a folder of its own in the temporary directory, just as closed.
         """
-        if len(os.fsencode(self.data_dir / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+        if len(os.fsencode(self.data_dir / SOCKET)) <= LONGEST_SOCKET_PATH:
             return self.data_dir
         name = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()).resolve() / f"latchkey-{os.geteuid()}-{name}"

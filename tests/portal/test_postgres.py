@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from portal import postgres
 from portal.postgres import DISPOSABLE, PROJECT, PostgresUnusable, Server
@@ -68,6 +69,26 @@ def test_a_pid_file_that_names_a_stranger_does_not_keep_the_server_from_starting
     server.start()
 
     assert server.pid not in (None, os.getpid())
+
+
+def test_a_lock_of_its_socket_that_names_a_stranger_does_not_keep_the_server_from_starting(
+    server: Server, folder: Path
+) -> None:
+    server.start()
+    server.kill()
+    lock = Path(str(conninfo_to_dict(server.url())["host"])) / ".s.PGSQL.5432.lock"
+    stale = lock.read_text().split("\n", 1)[1]
+    # PostgreSQL believes in nobody who runs as somebody else.
+    stranger = Server(folder / "stranger", settings=DISPOSABLE)
+    stranger.start()
+    lock.write_text(f"{stranger.pid}\n{stale}")
+
+    try:
+        server.start()
+    finally:
+        stranger.stop()
+
+    assert server.pid is not None
 
 
 def test_many_who_start_it_at_once_get_the_same_server(folder: Path) -> None:
