@@ -17,6 +17,21 @@ def test_a_network_user_has_the_sidebar_of_the_core_platform(nadia: User, browse
     assert sections == ["Partners", "Traffic", "Admin", "Control Center"]
 
 
+@pytest.mark.parametrize(
+    ("path", "current"),
+    [
+        ("/partners/", "Manage"),
+        ("/control-center/accounts/", "Accounts"),
+        ("/control-center/accounts/partners/", "Accounts"),
+        ("/system/general/", "System Settings"),
+    ],
+)
+def test_the_sidebar_marks_the_one_place_where_one_is(path: str, current: str, sonia: User, browse: Browse) -> None:
+    navigation = page(browse(sonia).get(path)).region("navigation").element
+
+    assert [link.get_text(strip=True) for link in navigation.select("nav [aria-current]")] == [current]
+
+
 def test_a_partners_user_has_the_partners_name_and_no_sidebar(paul: User, browse: Browse) -> None:
     answer = page(browse(paul).get("/no-such-page/"))
 
