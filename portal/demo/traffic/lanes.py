@@ -229,7 +229,7 @@ class Market:
         for lane in lanes:
             lane.weight /= weight
             lane.conversion_rate = min(lane.conversion_rate / rate * CONVERSIONS / 100, 0.25)
-            lane.add_links(min(MOST_LINKS, 4 + round(clicks * lane.weight / 12)))
+            lane.add_links(min(MOST_LINKS, 4 + round(clicks * lane.weight / 25)))
         return lanes
 
     def chosen_by(self, partner: Partner, rank: int) -> list[Offer]:
