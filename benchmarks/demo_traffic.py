@@ -29,7 +29,9 @@ import psycopg
 from benchmarks.report import write_section
 from portal.postgres import PROJECT, Server
 
-SIZES = (300_000, 1_000_000)
+# Clicks, and impressions for each of them: by default, and twice as many.
+CASES = ((300_000, 0.5), (1_000_000, 0.5), (1_000_000, 1.0))
+Case = tuple[int, float]
 TABLES = "traffic_click, traffic_impression, traffic_conversion, traffic_receipt, traffic_hold, traffic_capcount"
 SAID = re.compile(r"clicks, ([\d,]+) impressions and ([\d,]+) conversions .*, ([\d,]+) clicks a second")
 
@@ -43,7 +45,7 @@ class Round(NamedTuple):
     load_before: float
 
 
-def run(rounds: int) -> dict[int, list[Round]]:
+def run(rounds: int) -> dict[Case, list[Round]]:
     (PROJECT / "var").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="benchmark-demo-traffic-", dir=PROJECT / "var"))
     server = Server(folder / "postgres")
@@ -52,27 +54,27 @@ def run(rounds: int) -> dict[int, list[Round]]:
         server.ensure_database()
         manage(server, "migrate", "--no-input", "--verbosity=0")
         manage(server, "demo")
-        measured: dict[int, list[Round]] = {size: [] for size in SIZES}
+        measured: dict[Case, list[Round]] = {case: [] for case in CASES}
         for _ in range(rounds):
-            for size in SIZES:
-                measured[size].append(load(server, size))
-                print(f"{size:,}: {measured[size][-1]}", file=sys.stderr, flush=True)
+            for case in CASES:
+                measured[case].append(load(server, *case))
+                print(f"{case}: {measured[case][-1]}", file=sys.stderr, flush=True)
         return measured
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def load(server: Server, size: int) -> Round:
+def load(server: Server, clicks: int, impressions: float) -> Round:
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f"TRUNCATE {TABLES}".encode())
         connection.execute("CHECKPOINT")
     load_before, spent_before = os.getloadavg()[0], processor_seconds(server)
-    found = SAID.search(manage(server, "demo_traffic", f"--clicks={size}"))
+    found = SAID.search(manage(server, "demo_traffic", f"--clicks={clicks}", f"--impressions={impressions}"))
     if found is None:
         raise RuntimeError("demo_traffic did not say how fast it was.")
-    impressions, conversions, rate = (int(figure.replace(",", "")) for figure in found.groups())
-    return Round(rate, impressions + conversions, processor_seconds(server) - spent_before, load_before)
+    shown, sold, rate = (int(figure.replace(",", "")) for figure in found.groups())
+    return Round(rate, shown + sold, processor_seconds(server) - spent_before, load_before)
 
 
 def manage(server: Server, *command: str) -> str:
@@ -96,17 +98,17 @@ def processor_seconds(server: Server) -> float:
     return float(sum(spent) + sum(times.user + times.system for times in running))
 
 
-def told(measured: dict[int, list[Round]]) -> str:
+def told(measured: dict[Case, list[Round]]) -> str:
     machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
     lines = [
-        f"{date.today()}, {machine}; rounds in turn: {len(measured[SIZES[0]])}; medians.",  # noqa: DTZ011
+        f"{date.today()}, {machine}; rounds in turn: {len(measured[CASES[0]])}; medians.",  # noqa: DTZ011
         "",
         "| clicks | other rows | clicks/s | slowest, fastest | processor s | load before |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for size, rounds in measured.items():
+    for (clicks, _), rounds in measured.items():
         rates, others, spent, loads = zip(*rounds, strict=True)
-        figures = (f"{size:,}", f"{median(others):,.0f}", f"{median(rates):,.0f}", f"{min(rates):,}, {max(rates):,}")
+        figures = (f"{clicks:,}", f"{median(others):,.0f}", f"{median(rates):,.0f}", f"{min(rates):,}, {max(rates):,}")
         lines.append(f"| {' | '.join(figures)} | {median(spent):.1f} | {median(loads):.1f} |")
     return "\n".join(lines)
 

@@ -61,7 +61,7 @@ def load_traffic(
     days: int,
     seed: int,
     until: datetime,
-    impressions: float = 1.0,
+    impressions: float = 0.5,
     add: bool = False,
     partners: Sequence[Partner] | None = None,
     offers: Sequence[Offer] | None = None,
@@ -165,11 +165,11 @@ def copy(table: str, columns: Sequence[str], lines: list[bytes]) -> None:
 
 @contextlib.contextmanager
 def short_turns() -> Iterator[None]:
-    """Who makes rows leaves the interpreter after a fifth of a millisecond to who sends them. They need it for a moment
-    each time the socket has taken a fifth of a megabyte, and with Python's own 5 ms PostgreSQL waited for them.
+    """Who makes rows leaves the interpreter after 50 µs to who sends them. They need it for a moment each time the socket
+    has taken a fifth of a megabyte, and with Python's own 5 ms PostgreSQL waited for them.
     """
     before = sys.getswitchinterval()
-    sys.setswitchinterval(0.0002)
+    sys.setswitchinterval(0.00005)
     try:
         yield
     finally:

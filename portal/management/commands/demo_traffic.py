@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--clicks", type=positive, default=300_000, help="how many (default: 300000)")
         parser.add_argument("--days", type=positive, default=60, help="over how many days (default: 60)")
         parser.add_argument("--seed", type=int, default=7, help="other traffic (default: 7)")
-        parser.add_argument("--impressions", type=float, default=1.0, help="how many for a click (default: 1)")
+        parser.add_argument("--impressions", type=float, default=0.5, help="how many for a click (default: 0.5)")
         parser.add_argument("--until", type=moment, help="when it ends, such as 2026-05-31T12:00Z (default: now)")
         parser.add_argument("--add", action="store_true", help="beside the traffic that there is already")
         parser.add_argument("--if-none", action="store_true", help="do nothing when there is traffic already")
