@@ -165,8 +165,8 @@ def copy(table: str, columns: Sequence[str], lines: list[bytes]) -> None:
 
 @contextlib.contextmanager
 def short_turns() -> Iterator[None]:
-    """Who makes rows leaves the interpreter after 50 µs to who sends them. They need it for a moment each time the socket
-    has taken a fifth of a megabyte, and with Python's own 5 ms PostgreSQL waited for them.
+    """Who makes rows leaves the interpreter after 50 µs to who sends them. They need it for a moment each time the
+    socket has taken a fifth of a megabyte, and with Python's own 5 ms PostgreSQL waited for them.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(0.00005)
