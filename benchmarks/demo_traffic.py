@@ -10,6 +10,7 @@ partners and offers until all is committed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 import re
@@ -92,10 +93,14 @@ def manage(server: Server, *command: str) -> str:
 def processor_seconds(server: Server) -> float:
     """What our commands and all processes of PostgreSQL have spent so far, those that have ended, too."""
     commands, postmaster = resource.getrusage(resource.RUSAGE_CHILDREN), psutil.Process(server.pid)
+    running = 0.0
+    for process in (postmaster, *postmaster.children()):
+        # One that ends meanwhile is among those that have ended below.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            running += times.user + times.system
     ended = postmaster.cpu_times()
-    running = [process.cpu_times() for process in (postmaster, *postmaster.children())]
-    spent = [commands.ru_utime, commands.ru_stime, ended.children_user, ended.children_system]
-    return float(sum(spent) + sum(times.user + times.system for times in running))
+    return float(commands.ru_utime + commands.ru_stime + ended.children_user + ended.children_system + running)
 
 
 def told(measured: dict[Case, list[Round]]) -> str:
