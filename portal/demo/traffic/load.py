@@ -27,6 +27,7 @@ from portal.demo.traffic.binary import END, SIGNATURE
 from portal.demo.traffic.flow import COLUMNS, Flow
 from portal.demo.traffic.lanes import Market
 from portal.network.models import Network
+from portal.web.postgresql.partitions import Span
 from portal.web.postgresql.staging import Staging, lock_alone
 
 Item = TypeVar("Item")
@@ -132,7 +133,7 @@ def batches(flow: Flow) -> Iterator[tuple[str, date, list[bytes]]]:
     waiting: defaultdict[str, list[bytes]] = defaultdict(list)
     day = flow.start.date()
     for hour, lines in flow.hours():
-        if hour.date().replace(day=1) != day.replace(day=1):
+        if Span.MONTH.start_of(hour.date()) != Span.MONTH.start_of(day):
             for table in list(waiting):
                 yield table, day, waiting.pop(table)
         day = hour.date()

@@ -56,13 +56,14 @@ class Staging:
     def index_before(self, day: date) -> None:
         """Whose span is over by then, and full therefore, gets the indexes that its partition will have; and its bounds
         as a constraint, so that nobody has to wait while all rows are looked at."""
+        full = [start for start in self.names if start not in self.indexed and self.table.span.after(start) <= day]
+        if not full:
+            return
         with connection.cursor() as cursor:
             cursor.execute(INDEXES, [self.table.name])
             indexes = cursor.fetchall()
-            for start, name in self.names.items():
-                if start in self.indexed or self.table.span.after(start) > day:
-                    continue
-                low, high = self.bounds(start)
+            for start in full:
+                name, (low, high) = self.names[start], self.bounds(start)
                 cursor.execute(
                     f"ALTER TABLE {name} ADD CONSTRAINT {name}_bounds CHECK (id >= '{low}' AND id < '{high}')"
                 )
