@@ -24,8 +24,8 @@ def is_unfinished() -> bool:
 
 
 def wait_for_others() -> None:
-    """Within a transaction: waits for the end of another one that invents the demo or bills it. It may have outlived
-    the ``make run`` that had started it, and nobody sees what it has written before it is done."""
+    """Within a transaction: waits for the end of another one that invents the demo, writes its traffic or bills it. It
+    may have outlived the ``make run`` that had started it, and nobody sees what it has written before it is done."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('latchkey:demo', 0))")

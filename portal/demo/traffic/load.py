@@ -23,6 +23,7 @@ from partners.reporting.rollups import unseal
 from partners.traffic.caps import beginnings
 from partners.traffic.models import CapCount, Click, Conversion, Impression
 from partners.traffic.partitions import TRAFFIC_PARTITIONS
+from portal.demo.resuming import wait_for_others
 from portal.demo.traffic.binary import END, SIGNATURE
 from portal.demo.traffic.flow import COLUMNS, Flow
 from portal.demo.traffic.lanes import Market
@@ -104,9 +105,9 @@ def load_traffic(
 
 def begin() -> None:
     """One load at a time, of which each statement may take as long as it takes."""
+    wait_for_others()
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('latchkey:demo_traffic', 0))")
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def write(flow: Flow, staging: Mapping[str, Staging], progress: Callable[[int], object] | None) -> Loaded:
